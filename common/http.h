@@ -1,0 +1,80 @@
+/* An HTTP server on libmicrohttpd: a table of routes in, answers out, from any thread.
+   A handler is called once for each request, with its whole body, on one of the library's threads, and must not block.
+   It answers with http_answer or one of its sisters, at once or later from any thread: the connection is suspended
+   meanwhile and holds no thread. Each request must be answered exactly once.
+   What is the same for all is done here: 404, 405 with Allow, 413, HEAD, OPTIONS, metrics by route. Errors are
+   RFC 9457 problems. */
+#ifndef ODRADEK_HTTP_H
+#define ODRADEK_HTTP_H
+
+#include "common/strbuf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct http_server http_server_t;
+typedef struct http_request http_request_t;
+
+typedef void (*http_handler_t)(http_request_t *request, void *context);
+
+typedef struct http_route {
+    const char *method;  /* "GET" also answers HEAD */
+    const char *path;    /* "/entries/{id}/events": a segment in braces matches one segment, percent-decoded */
+    http_handler_t handle;
+    void *context;       /* borrowed */
+    const char *accepts; /* the media types of a body, separated by ", "; or NULL: bodies are ignored. Where it is one,
+                            the header may be missing */
+} http_route_t;
+
+typedef struct http_options {
+    const char *host; /* an IPv4 or IPv6 address, or a name of one */
+    int port;
+    int threads;       /* of the library, at least 1 */
+    size_t body_bytes; /* larger bodies are answered with 413 */
+    int connections;   /* at once; further ones wait in the kernel's queue */
+    const http_route_t *routes; /* copied; `path` and `method` borrowed */
+    size_t routes_count;
+} http_options_t;
+
+/* Listens and serves. NULL: `error` says why, with host and port. */
+http_server_t *http_start(const http_options_t *options, err_t *error) MUST_CHECK;
+/* The port that it listens on: the one that was asked for, or the one that was found where that was 0. */
+int http_port(const http_server_t *server);
+/* Takes no new connection; requests under way go on, and each answer from now on is its connection's last. */
+void http_quiesce(http_server_t *server);
+/* Requests whose answer has not been sent yet. */
+size_t http_pending(const http_server_t *server);
+/* Ends all connections. No request may be with a handler that has not answered it. NULL is fine. */
+void http_stop(http_server_t *server);
+
+/* ---- a request; what is returned is borrowed and lives until the answer ---- */
+
+const char *http_body(const http_request_t *request, size_t *len);
+/* What the i-th brace of the route's path matched. */
+const char *http_segment(const http_request_t *request, size_t i);
+/* NULL: not there. */
+const char *http_query(const http_request_t *request, const char *name);
+/* Calls `each` for all parameters, in their order; `value` is NULL where there is no "=". It returns false to end. */
+void http_each_query(const http_request_t *request, bool (*each)(const char *name, const char *value, void *context),
+                     void *context);
+const char *http_header(const http_request_t *request, const char *name);
+
+/* ---- the answer ---- */
+
+/* A header of the answer to come; copied. */
+void http_add_header(http_request_t *request, const char *name, const char *value);
+/* Steals the text of `body` and leaves it empty. */
+void http_answer(http_request_t *request, int code, const char *media_type, strbuf_t *body);
+void http_answer_json(http_request_t *request, int code, strbuf_t *body);
+
+/* A problem (RFC 9457): {"type","title","status","detail"} and, where `more` is not NULL, its members, as in
+   `"commandId":"…"`. `type` is the last part of the URI, stable: "not-found". */
+void http_problem(http_request_t *request, int code, const char *type, const char *detail, const char *more);
+
+/* The same for what passes by itself, with Retry-After: something is away, or busy. */
+void http_problem_for_now(http_request_t *request, int code, const char *type, const char *detail);
+
+/* The reason phrase of RFC 9110. */
+const char *http_reason(int code);
+
+#endif

@@ -1,0 +1,83 @@
+/* The command API: a request becomes a record in the log, and is answered when the log has it. */
+#ifndef ODRADEK_COMMAND_API_H
+#define ODRADEK_COMMAND_API_H
+
+#include "common/lookup.h"
+#include "common/metric.h"
+#include "services/command-api/producer.h"
+#include "services/command-api/terms.h"
+#include "services/command-api/waits.h"
+#include "services/service.h"
+
+#include "common/uuid.h"
+#include "model/id.h"
+
+typedef struct command_api {
+    const settings_t *settings;
+    producer_t *producer;
+    lookup_t *outcomes; /* the event store, which has what became of commands */
+    waits_t *waits;
+    struct command_route *routes; /* one for each type and form of request */
+    size_t routes_count;
+    metric_t *acknowledge_seconds;
+} command_api_t;
+
+/* A form of request that is a command. */
+typedef struct command_route {
+    command_api_t *api;
+    const entity_type_t *type;
+    const char *method;
+    verb_t verb;
+    char *path; /* "/entries/{id}" */
+} command_route_t;
+
+/* See service_t. */
+void *command_api_open(const service_context_t *context, err_t *error) MUST_CHECK;
+size_t command_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]);
+bool command_api_ready(void *self, err_t *why);
+status_t command_api_run(void *self, err_t *error) MUST_CHECK;
+void command_api_drain(void *self);
+void command_api_close(void *self); /* also half-built */
+
+/* A command on its way from its request to its answer. */
+typedef struct sending {
+    http_request_t *request;
+    const command_route_t *route;
+    terms_t terms;
+    int64_t start_us;
+    wait_t *wait; /* NULL: the request does not wait for its outcome */
+    int32_t partition;
+    char command_id[UUID_TEXT_SIZE];
+    char id[ID_SIZE]; /* the entity's */
+} sending_t;
+
+/* command.c: a request that is a command. `context` is its command_route_t. */
+void command_handle(http_request_t *request, void *context);
+
+/* fate.c: what became of it; each but the first frees the sending and answers its request, now or later. */
+/* Looks out for the outcome; sets `wait`. */
+void command_expect(sending_t *sending);
+/* The producer's producer_done_t. */
+void command_done(void *sending, fate_t fate, const char *why);
+/* The waits' waits_done_t. */
+void command_waited(void *sending, const char *outcome, size_t len);
+/* The same request came before, and this is its outcome. */
+void command_repeated(sending_t *sending, const char *outcome, size_t len);
+/* Why a command is refused: a row for each problem that the API answers with. */
+typedef struct refusal {
+    int code;
+    const char *type;
+    const char *detail; /* NULL: the case has its own */
+    bool passing;       /* the same request may succeed soon */
+} refusal_t;
+extern const refusal_t refused_away;
+void command_refuse(http_request_t *request, const refusal_t *refusal, const char *detail, const char *more);
+
+/* outcome.c: GET /commands/{commandId}. `context` is the command_api_t. */
+void command_outcome_handle(http_request_t *request, void *context);
+/* Appends what the API says of an outcome's record. False: it is none. */
+bool command_outcome_add(strbuf_t *out, const char *record, size_t len);
+/* Whether a command that has no outcome may still get one: its id carries a time less than `seconds` ago. */
+bool command_outcome_pending(const char *command_id, int64_t now_ms, int seconds);
+
+#endif

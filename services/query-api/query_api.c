@@ -1,0 +1,107 @@
+/* The query API's life: what it is built of, its routes, and its end. */
+#include "services/query-api/query_api.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/stop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 50 }; /* how often it is seen whether to stop */
+
+/* The forms of a request, for each type. */
+static const struct form {
+    const char *below; /* the type's base */
+    http_handler_t handle;
+} forms[] = {
+    {"", query_list_handle},
+    {"/{id}", query_entity_handle},
+    {"/{id}/events", query_history_handle},
+};
+
+int32_t query_partition(const query_api_t *api, const char *id) {
+    return kafka_partition(id, strlen(id), api->settings->partitions);
+}
+
+void query_answer_failed(http_request_t *request, status_t status, const char *store) {
+    char detail[80];
+    snprintf(detail, sizeof detail, "The %s %s.", store, status == STATUS_RETRY ? "does not answer" : "refused to answer");
+    if (status == STATUS_RETRY)
+        http_problem_for_now(request, 503, "store-unavailable", detail);
+    else
+        http_problem(request, 500, "internal", detail, NULL);
+}
+
+static status_t build_routes(query_api_t *api, const types_t *types, err_t *error) {
+    size_t count = types->count * ARRAY_LEN(forms);
+    if (count > SERVICE_ROUTES_MAX)
+        return err_set(error, STATUS_FATAL, "settings name %zu content types, at most %zu are possible", types->count,
+                       SERVICE_ROUTES_MAX / ARRAY_LEN(forms));
+    api->routes = mem_zero(count, sizeof *api->routes);
+    api->routes_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const entity_type_t *type = &types->items[i / ARRAY_LEN(forms)];
+        api->routes[i] = (query_route_t){api, type, mem_printf("/%s%s", type->base, forms[i % ARRAY_LEN(forms)].below)};
+    }
+    return STATUS_OK;
+}
+
+static status_t build(query_api_t *api, const service_context_t *context, err_t *error) {
+    const settings_t *settings = context->settings;
+    size_t queue_max = (size_t)settings->limits.connections; /* each connection has one request at a time */
+    api->settings = settings;
+    if (build_routes(api, context->types, error) != STATUS_OK) return STATUS_FATAL;
+    api->snapshots = lookup_new("snapshots", settings->redis.snapshots, settings->redis.snapshots_count, queue_max, error);
+    if (!api->snapshots) return STATUS_FATAL;
+    api->events = lookup_new("events", settings->redis.events, settings->redis.events_count, queue_max, error);
+    return api->events ? STATUS_OK : STATUS_FATAL;
+}
+
+void *query_api_open(const service_context_t *context, err_t *error) {
+    query_api_t *api = mem_zero(1, sizeof *api);
+    if (build(api, context, error) == STATUS_OK) return api;
+    query_api_close(api);
+    return NULL;
+}
+
+size_t query_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
+    query_api_t *api = self;
+    for (size_t i = 0; i < api->routes_count; i++)
+        routes[i] = (http_route_t){"GET", api->routes[i].path, forms[i % ARRAY_LEN(forms)].handle, &api->routes[i], NULL};
+    return api->routes_count;
+}
+
+bool query_api_ready(void *self, err_t *why) {
+    query_api_t *api = self;
+    if (!lookup_connected(api->snapshots))
+        err_set(why, STATUS_RETRY, "the snapshot store does not answer");
+    else if (!lookup_connected(api->events))
+        err_set(why, STATUS_RETRY, "the event store does not answer");
+    else
+        return true;
+    return false;
+}
+
+/* All work is done by the threads of the HTTP server and of the stores. */
+status_t query_api_run(void *self, err_t *error) {
+    (void)self, (void)error;
+    while (!stop_requested()) clock_sleep_ms(LOOK_MS);
+    return STATUS_OK;
+}
+
+void query_api_drain(void *self) {
+    query_api_t *api = self;
+    lookup_end(api->snapshots);
+    lookup_end(api->events);
+}
+
+void query_api_close(void *self) {
+    query_api_t *api = self;
+    lookup_free(api->snapshots);
+    lookup_free(api->events);
+    for (size_t i = 0; i < api->routes_count; i++) free(api->routes[i].path);
+    free(api->routes);
+    free(api);
+}

@@ -1,0 +1,476 @@
+/* The HTTP server, over real connections. */
+#include "common/http.h"
+#include "common/json.h"
+#include "tests/unit/http_client.h"
+#include "tests/unit/until.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+enum { BODY_LIMIT = 1000 };
+
+/* Requests that a handler left unanswered, for other threads to answer. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static http_request_t *left[256];
+static size_t left_count;
+static _Atomic int handled;
+
+static http_server_t *server;
+static int port;
+
+static http_request_t *take_left(void) {
+    pthread_mutex_lock(&lock);
+    while (left_count == 0) pthread_cond_wait(&wake, &lock);
+    http_request_t *request = left[--left_count];
+    pthread_mutex_unlock(&lock);
+    return request;
+}
+
+/* ---- routes ---- */
+
+static void answer_text(http_request_t *request, const char *text) {
+    strbuf_t body = {0};
+    strbuf_adds(&body, text);
+    http_answer(request, 200, "text/plain", &body);
+}
+
+static void handle_leave(http_request_t *request, void *context) {
+    (void)context;
+    pthread_mutex_lock(&lock);
+    left[left_count++] = request;
+    pthread_cond_broadcast(&wake);
+    pthread_mutex_unlock(&lock);
+}
+
+static void handle_text(http_request_t *request, void *context) {
+    answer_text(request, context);
+}
+
+static void handle_segments(http_request_t *request, void *context) {
+    strbuf_t body = {0};
+    (void)context;
+    strbuf_addf(&body, "%s|%s", http_segment(request, 0), http_segment(request, 1));
+    http_answer(request, 200, "text/plain", &body);
+}
+
+static bool add_parameter(const char *name, const char *value, void *context) {
+    strbuf_addf(context, "%s=%s;", name, value ? value : "NULL");
+    return strcmp(name, "last") != 0;
+}
+
+static void handle_query(http_request_t *request, void *context) {
+    strbuf_t body = {0};
+    (void)context;
+    const char *a = http_query(request, "a");
+    strbuf_addf(&body, "a:%s ", a ? a : "NULL");
+    http_each_query(request, add_parameter, &body);
+    http_answer(request, 200, "text/plain", &body);
+}
+
+static void handle_echo(http_request_t *request, void *context) {
+    size_t len;
+    const char *text = http_body(request, &len);
+    strbuf_t body = {0};
+    (void)context;
+    atomic_fetch_add(&handled, 1);
+    strbuf_add(&body, text, len);
+    http_add_header(request, "X-First", "1");
+    http_answer(request, 201, "application/json", &body);
+}
+
+static void handle_problem(http_request_t *request, void *context) {
+    (void)context;
+    http_problem(request, 422, "odd", "a \"quoted\" word", "\"more\":[1]");
+}
+
+static void handle_for_now(http_request_t *request, void *context) {
+    (void)context;
+    http_problem_for_now(request, 503, "away", "not now");
+}
+
+static const http_route_t routes[] = {
+    {"GET", "/", handle_text, "root", NULL},
+    {"GET", "/things", handle_text, "things", NULL},
+    {"POST", "/things", handle_echo, NULL, "application/json"},
+    {"GET", "/things/special", handle_text, "special", NULL},
+    {"GET", "/things/{a}", handle_text, "one", NULL},
+    {"GET", "/things/{a}/parts/{b}", handle_segments, NULL, NULL},
+    {"GET", "/query", handle_query, NULL, NULL},
+    {"GET", "/late", handle_leave, NULL, NULL},
+    {"GET", "/problem", handle_problem, NULL, NULL},
+    {"GET", "/busy", handle_for_now, NULL, NULL},
+};
+
+static http_server_t *start(int threads, int connections) {
+    err_t error;
+    http_server_t *started = http_start(
+        &(http_options_t){"127.0.0.1", 0, threads, BODY_LIMIT, connections, routes, ARRAY_LEN(routes)}, &error);
+    if (!started) fail_msg("%s", error.text);
+    return started;
+}
+
+static int start_server(void **state) {
+    (void)state;
+    server = start(2, 100);
+    port = http_port(server);
+    return 0;
+}
+
+static int stop_server(void **state) {
+    (void)state;
+    UNTIL(http_pending(server) == 0);
+    http_stop(server);
+    return 0;
+}
+
+/* Asks, and compares the code and, where `body` is not NULL, the body. */
+static void check(const char *method, const char *target, const char *headers, const char *sent, int code,
+                  const char *body) {
+    reply_t reply = http_ask(port, method, target, headers, sent);
+    if (reply.code != code) fail_msg("%s %s: %d instead of %d: %s", method, target, reply.code, code, reply.body);
+    if (body) assert_string_equal(reply.body, body);
+    reply_free(&reply);
+}
+
+static void check_header(const char *method, const char *target, int code, const char *name, const char *value) {
+    reply_t reply = http_ask(port, method, target, NULL, NULL);
+    assert_int_equal(reply.code, code);
+    const char *found = reply_header(&reply, name);
+    if (!found) fail_msg("%s %s: no %s", method, target, name);
+    assert_string_equal(found, value);
+    reply_free(&reply);
+}
+
+/* ---- which route ---- */
+
+static void a_request_takes_the_first_route_that_matches(void **state) {
+    (void)state;
+    check("GET", "/", NULL, NULL, 200, "root");
+    check("GET", "/things", NULL, NULL, 200, "things");
+    check("GET", "/things/special", NULL, NULL, 200, "special");
+    check("GET", "/things/x", NULL, NULL, 200, "one");
+}
+
+static void segments_are_decoded(void **state) {
+    (void)state;
+    check("GET", "/things/a%20b/parts/%C3%A4", NULL, NULL, 200, "a b|\xc3\xa4");
+}
+
+static void paths_that_no_route_has_are_not_found(void **state) {
+    static const char *const targets[] = {"/nothing",       "/things/",  "/things/x/", "/things/x/y", "/Things",
+                                          "/things//parts/b", "//things", "/a/b/c/d/e/f/g/h/i/j", "/thing", "/thingsx"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) check("GET", targets[i], NULL, NULL, 404, NULL);
+}
+
+static void a_nul_in_a_path_does_not_cut_it(void **state) {
+    (void)state;
+    check("GET", "/things%00", NULL, NULL, 404, NULL);
+    check("GET", "/things/a%00b/parts/c", NULL, NULL, 200, "a%00b|c");
+}
+
+static void another_method_is_not_allowed_and_the_answer_says_which_are(void **state) {
+    (void)state;
+    check_header("DELETE", "/things", 405, "Allow", "GET, HEAD, POST, OPTIONS");
+    check_header("POST", "/things/x", 405, "Allow", "GET, HEAD, OPTIONS");
+    check_header("BREW", "/things", 405, "Content-Type", "application/problem+json");
+}
+
+static void options_tells_the_methods(void **state) {
+    (void)state;
+    check_header("OPTIONS", "/things", 204, "Allow", "GET, HEAD, POST, OPTIONS");
+    check("OPTIONS", "/nothing", NULL, NULL, 404, NULL);
+}
+
+static void head_is_get_without_a_body(void **state) {
+    (void)state;
+    reply_t reply = http_ask(port, "HEAD", "/things", NULL, NULL);
+    assert_int_equal(reply.code, 200);
+    assert_string_equal(reply_header(&reply, "Content-Length"), "6");
+    reply_free(&reply);
+}
+
+static void parameters_come_in_their_order_and_end_when_told(void **state) {
+    (void)state;
+    check("GET", "/query?b=2&a=1%262&c&a=3", NULL, NULL, 200, "a:1&2 b=2;a=1&2;c=NULL;a=3;");
+    check("GET", "/query?last=1&b=2", NULL, NULL, 200, "a:NULL last=1;");
+    check("GET", "/query", NULL, NULL, 200, "a:NULL ");
+}
+
+/* ---- bodies ---- */
+
+static void a_body_comes_whole(void **state) {
+    char body[BODY_LIMIT + 1];
+    (void)state;
+    memset(body, 'x', BODY_LIMIT);
+    body[BODY_LIMIT] = '\0';
+    check("POST", "/things", "Content-Type: application/json\r\n", body, 201, body);
+    check("POST", "/things", NULL, "", 201, "");
+    check("POST", "/things", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n", NULL, 201, "abcde");
+}
+
+static void a_body_of_another_type_is_refused_unseen(void **state) {
+    (void)state;
+    int before = atomic_load(&handled);
+    check("POST", "/things", "Content-Type: text/plain\r\n", "x", 415, NULL);
+    check("POST", "/things", "Content-Type: application/jsonx\r\n", "x", 415, NULL);
+    assert_int_equal(atomic_load(&handled), before);
+    check("POST", "/things", "Content-Type: Application/JSON; charset=utf-8\r\n", "x", 201, "x");
+    check("POST", "/things", NULL, "x", 201, "x"); /* none is taken for the right one */
+}
+
+static void a_body_that_is_too_large_is_refused_unseen(void **state) {
+    char body[3 * BODY_LIMIT];
+    (void)state;
+    int before = atomic_load(&handled);
+    memset(body, 'x', sizeof body);
+    body[BODY_LIMIT + 1] = '\0';
+    check("POST", "/things", NULL, body, 413, NULL);
+    body[BODY_LIMIT + 1] = 'x';
+    body[sizeof body - 1] = '\0';
+    check("POST", "/things", NULL, body, 413, NULL);
+    check("POST", "/things", "Content-Length: 100000000\r\nExpect: 100-continue\r\n", NULL, 413, NULL);
+    check("POST", "/things", "Content-Length: 100000000\r\n", NULL, 413, NULL);
+    char *chunk = mem_printf("Transfer-Encoding: chunked\r\n\r\nbb7\r\n%s\r\n0\r\n", body);
+    check("POST", "/things", chunk, NULL, 413, NULL);
+    free(chunk);
+    assert_int_equal(atomic_load(&handled), before);
+}
+
+static void a_body_without_end_ends_the_connection(void **state) {
+    (void)state;
+    char chunk[0x400 + 8];
+    memset(chunk, 'x', sizeof chunk);
+    memcpy(chunk, "400\r\n", 5);
+    memcpy(chunk + 5 + 0x400, "\r\n", 3);
+    int fd = connect_to(port);
+    http_write(fd, "POST /things HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+    size_t chunks = 0;
+    while (chunks < 100000 && send(fd, chunk, strlen(chunk), MSG_NOSIGNAL) > 0) chunks++;
+    assert_true(chunks < 100000);
+    close(fd);
+}
+
+/* ---- answers ---- */
+
+static void a_problem_is_json_of_rfc_9457(void **state) {
+    (void)state;
+    reply_t reply = http_ask(port, "GET", "/problem", NULL, NULL);
+    json_t *problem = json_read(reply.body, reply.len, NULL);
+    assert_int_equal(reply.code, 422);
+    assert_string_equal(reply_header(&reply, "Content-Type"), "application/problem+json");
+    assert_string_equal(json_text(problem, "type"), "/problems/odd");
+    assert_string_equal(json_text(problem, "detail"), "a \"quoted\" word");
+    assert_int_equal(json_integer_value(json_object_get(problem, "status")), 422);
+    assert_int_equal(json_array_size(json_object_get(problem, "more")), 1);
+    json_decref(problem);
+    reply_free(&reply);
+    check_header("GET", "/busy", 503, "Retry-After", "1");
+}
+
+static void a_connection_takes_one_request_after_the_other(void **state) {
+    (void)state;
+    reply_t reply;
+    int fd = connect_to(port);
+    for (int i = 0; i < 10; i++) {
+        http_write(fd, "GET /things HTTP/1.1\r\nHost: t\r\n\r\n");
+        assert_true(http_read(fd, &reply, false));
+        assert_string_equal(reply.body, "things");
+        reply_free(&reply);
+    }
+    close(fd);
+}
+
+static void an_answer_can_come_later_from_another_thread(void **state) {
+    (void)state;
+    int fd = connect_to(port);
+    http_write(fd, "GET /late HTTP/1.1\r\nHost: t\r\n\r\n");
+    http_request_t *request = take_left();
+    check("GET", "/things", NULL, NULL, 200, "things"); /* others are served meanwhile */
+    UNTIL(http_pending(server) == 1);
+    answer_text(request, "here");
+    reply_t reply;
+    assert_true(http_read(fd, &reply, false));
+    assert_string_equal(reply.body, "here");
+    reply_free(&reply);
+    UNTIL(http_pending(server) == 0);
+    close(fd);
+}
+
+static void requests_sent_ahead_are_answered_in_their_order(void **state) {
+    static const char *const expected[] = {"late", "things", "late", "one"};
+    reply_t reply;
+    (void)state;
+    int fd = connect_to(port);
+    http_write(fd, "GET /late HTTP/1.1\r\nHost: t\r\n\r\nGET /things HTTP/1.1\r\nHost: t\r\n\r\n"
+                   "GET /late HTTP/1.1\r\nHost: t\r\n\r\nGET /things/x HTTP/1.1\r\nHost: t\r\n\r\n");
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        if (!strcmp(expected[i], "late")) answer_text(take_left(), "late");
+        assert_true(http_read(fd, &reply, false));
+        assert_string_equal(reply.body, expected[i]);
+        reply_free(&reply);
+    }
+    close(fd);
+}
+
+enum { CLIENTS = 8, REQUESTS = 200 };
+
+static void *answer_all(void *context) {
+    (void)context;
+    for (int i = 0; i < CLIENTS * REQUESTS / 2; i++) answer_text(take_left(), "late");
+    return NULL;
+}
+
+static void *ask_all(void *context) {
+    reply_t reply;
+    int *good = context, fd = connect_to(port);
+    for (int i = 0; i < REQUESTS; i++) {
+        http_write(fd, "GET /late HTTP/1.1\r\nHost: t\r\n\r\n");
+        if (!http_read(fd, &reply, false)) break;
+        *good += reply.code == 200 && !strcmp(reply.body, "late");
+        reply_free(&reply);
+    }
+    close(fd);
+    return NULL;
+}
+
+/* Answers that come while the handler still runs, while the connection is being suspended, and after. */
+static void no_answer_is_lost_however_soon_it_comes(void **state) {
+    pthread_t clients[CLIENTS], answerers[2];
+    int good[CLIENTS] = {0};
+    (void)state;
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&answerers[i], NULL, answer_all, NULL), 0);
+    for (int i = 0; i < CLIENTS; i++) assert_int_equal(pthread_create(&clients[i], NULL, ask_all, &good[i]), 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        pthread_join(clients[i], NULL);
+        assert_int_equal(good[i], REQUESTS);
+    }
+    for (int i = 0; i < 2; i++) pthread_join(answerers[i], NULL);
+}
+
+static void a_client_that_goes_away_before_its_answer_does_no_harm(void **state) {
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        int fd = connect_to(port);
+        http_write(fd, "GET /late HTTP/1.1\r\nHost: t\r\n\r\n");
+        http_request_t *request = take_left();
+        struct linger at_once = {.l_onoff = i % 2};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once); /* every other with a reset */
+        close(fd);
+        answer_text(request, "nobody hears");
+    }
+    UNTIL(http_pending(server) == 0);
+    check("GET", "/things", NULL, NULL, 200, "things");
+}
+
+static void a_client_that_ends_its_side_still_gets_its_answer(void **state) {
+    (void)state;
+    reply_t reply;
+    int fd = connect_to(port);
+    http_write(fd, "GET /late HTTP/1.1\r\nHost: t\r\n\r\n");
+    http_request_t *request = take_left();
+    shutdown(fd, SHUT_WR);
+    answer_text(request, "late");
+    assert_true(http_read(fd, &reply, false));
+    assert_string_equal(reply.body, "late");
+    reply_free(&reply);
+    close(fd);
+}
+
+/* ---- the server ---- */
+
+static void a_port_that_is_taken_is_said(void **state) {
+    (void)state;
+    err_t error;
+    char number[8];
+    snprintf(number, sizeof number, "%d", port);
+    assert_null(http_start(&(http_options_t){"127.0.0.1", port, 1, BODY_LIMIT, 10, routes, 1}, &error));
+    assert_non_null(strstr(error.text, number));
+    assert_null(http_start(&(http_options_t){"no.such.host.invalid", 0, 1, BODY_LIMIT, 10, routes, 1}, &error));
+    assert_non_null(strstr(error.text, "no.such.host.invalid"));
+    http_stop(NULL);
+}
+
+static void connections_beyond_the_limit_wait(void **state) {
+    (void)state;
+    reply_t reply;
+    http_server_t *small = start(1, 2);
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = connect_to(http_port(small));
+        http_write(fds[i], "GET /things HTTP/1.1\r\nHost: t\r\n\r\n");
+        if (i == 2) break;
+        assert_true(http_read(fds[i], &reply, false));
+        reply_free(&reply);
+    }
+    struct pollfd third = {.fd = fds[2], .events = POLLIN};
+    assert_int_equal(poll(&third, 1, 100), 0);
+    close(fds[0]);
+    assert_true(http_read(fds[2], &reply, false));
+    assert_int_equal(reply.code, 200);
+    reply_free(&reply);
+    close(fds[1]);
+    close(fds[2]);
+    http_stop(small);
+}
+
+static void a_server_that_ends_finishes_what_it_has_and_takes_no_more(void **state) {
+    (void)state;
+    reply_t reply;
+    http_server_t *ending = start(2, 100);
+    int at = http_port(ending), busy = connect_to(at), idle = connect_to(at);
+    http_write(idle, "GET /things HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_true(http_read(idle, &reply, false));
+    assert_null(reply_header(&reply, "Connection"));
+    reply_free(&reply);
+    http_write(busy, "GET /late HTTP/1.1\r\nHost: t\r\n\r\n");
+    http_request_t *request = take_left();
+    http_quiesce(ending);
+    assert_int_equal(connect_to(at), -1);
+    answer_text(request, "late");
+    assert_true(http_read(busy, &reply, false));
+    assert_string_equal(reply.body, "late");
+    reply_free(&reply);
+    http_write(idle, "GET /things HTTP/1.1\r\nHost: t\r\n\r\n"); /* one more, and its connection is closed */
+    assert_true(http_read(idle, &reply, false));
+    assert_int_equal(reply.code, 200);
+    assert_string_equal(reply_header(&reply, "Connection"), "close");
+    reply_free(&reply);
+    assert_false(http_read(idle, &reply, false));
+    UNTIL(http_pending(ending) == 0);
+    http_stop(ending);
+    close(busy);
+    close(idle);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_takes_the_first_route_that_matches),
+        cmocka_unit_test(segments_are_decoded),
+        cmocka_unit_test(paths_that_no_route_has_are_not_found),
+        cmocka_unit_test(a_nul_in_a_path_does_not_cut_it),
+        cmocka_unit_test(another_method_is_not_allowed_and_the_answer_says_which_are),
+        cmocka_unit_test(options_tells_the_methods),
+        cmocka_unit_test(head_is_get_without_a_body),
+        cmocka_unit_test(parameters_come_in_their_order_and_end_when_told),
+        cmocka_unit_test(a_body_comes_whole),
+        cmocka_unit_test(a_body_of_another_type_is_refused_unseen),
+        cmocka_unit_test(a_body_that_is_too_large_is_refused_unseen),
+        cmocka_unit_test(a_body_without_end_ends_the_connection),
+        cmocka_unit_test(a_problem_is_json_of_rfc_9457),
+        cmocka_unit_test(a_connection_takes_one_request_after_the_other),
+        cmocka_unit_test(an_answer_can_come_later_from_another_thread),
+        cmocka_unit_test(requests_sent_ahead_are_answered_in_their_order),
+        cmocka_unit_test(no_answer_is_lost_however_soon_it_comes),
+        cmocka_unit_test(a_client_that_goes_away_before_its_answer_does_no_harm),
+        cmocka_unit_test(a_client_that_ends_its_side_still_gets_its_answer),
+        cmocka_unit_test(a_port_that_is_taken_is_said),
+        cmocka_unit_test(connections_beyond_the_limit_wait),
+        cmocka_unit_test(a_server_that_ends_finishes_what_it_has_and_takes_no_more),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}

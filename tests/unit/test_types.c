@@ -1,0 +1,187 @@
+/* The entity types that settings name. */
+#include "common/json.h"
+#include "tests/unit/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void commands_and_events_are_named_after_the_type(void **state) {
+    (void)state;
+    model_t model = model_new("");
+    static const char *const commands[] = {"createEntry", "updateEntry", "deleteEntry"};
+    static const char *const events[] = {"entryCreated", "entryUpdated", "entryDeleted"};
+    for (int verb = 0; verb < VERB_COUNT; verb++) {
+        verb_t found = VERB_COUNT;
+        assert_string_equal(model.entry->commands[verb], commands[verb]);
+        assert_string_equal(model.entry->events[verb], events[verb]);
+        assert_ptr_equal(types_of_command(model.types, commands[verb], &found), model.entry);
+        assert_int_equal(found, verb);
+        found = VERB_COUNT;
+        assert_ptr_equal(types_of_event(model.types, events[verb], &found), model.entry);
+        assert_int_equal(found, verb);
+    }
+    verb_t verb;
+    assert_ptr_equal(types_of_command(model.types, "deleteAsset", &verb), model.asset);
+    assert_ptr_equal(types_of_event(model.types, "assetUpdated", &verb), model.asset);
+    static const char *const unknown[] = {"", "create", "createentry", "CreateEntry", "createEntries", "createEntryx", "entryCreated"};
+    for (size_t i = 0; i < ARRAY_LEN(unknown); i++) assert_null(types_of_command(model.types, unknown[i], &verb));
+    assert_null(types_of_event(model.types, "createEntry", &verb));
+    assert_null(types_of_event(model.types, "EntryCreated", &verb));
+    model_free(&model);
+}
+
+static bool write_link(const link_t *link, void *context) {
+    strbuf_addf(context, "%s=%s:%s ", link->field, link->target->name, link->id);
+    return true;
+}
+
+static void links_are_found_in_members_and_lists(void **state) {
+    (void)state;
+    model_t model = model_new("");
+    static const struct {
+        const char *data, *links;
+    } cases[] = {
+        {"{\"title\":\"x\"}", ""},
+        {"{\"heroImage\":\"a\"}", "heroImage=Asset:a "},
+        {"{\"images\":[\"a\",\"b\",\"a\"]}", "images=Asset:a images=Asset:b images=Asset:a "},
+        {"{\"parent\":\"e\",\"images\":[\"b\"],\"heroImage\":\"a\"}", "heroImage=Asset:a images=Asset:b parent=Entry:e "},
+        {"{\"heroImage\":1,\"images\":[2,null,\"a\"],\"parent\":{}}", "images=Asset:a "}, /* what the schema refuses */
+        {"{\"images\":[]}", ""},
+        {"{\"other\":\"a\"}", ""},
+        {"[\"a\"]", ""},
+        {"null", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *data = json_read(cases[i].data, strlen(cases[i].data), NULL);
+        strbuf_t links = {0};
+        strbuf_adds(&links, "");
+        types_each_link(model.entry, data, write_link, &links);
+        assert_string_equal(links.data, cases[i].links);
+        strbuf_clear(&links);
+        types_each_link(model.asset, data, write_link, &links);
+        assert_string_equal(links.data, "");
+        strbuf_free(&links);
+        json_decref(data);
+    }
+    types_each_link(model.entry, NULL, write_link, NULL);
+    model_free(&model);
+}
+
+static bool count_to_two(const link_t *link, void *context) {
+    (void)link;
+    return ++*(int *)context < 2;
+}
+
+static void the_caller_can_stop_at_a_link(void **state) {
+    (void)state;
+    model_t model = model_new("");
+    const char *text = "{\"images\":[\"a\",\"b\",\"c\"],\"parent\":\"e\"}";
+    json_t *data = json_read(text, strlen(text), NULL);
+    int count = 0;
+    types_each_link(model.entry, data, count_to_two, &count);
+    assert_int_equal(count, 2);
+    json_decref(data);
+    model_free(&model);
+}
+
+static void each_type_has_its_schema(void **state) {
+    (void)state;
+    model_t model = model_new("");
+    json_t *good = json_pack("{s:s}", "title", "x"), *bad = json_pack("{s:i}", "title", 1);
+    assert_true(schema_valid(model.entry->schema, good));
+    assert_false(schema_valid(model.entry->schema, bad));
+    json_decref(good);
+    json_decref(bad);
+    model_free(&model);
+}
+
+/* Loads types from these files; what is refused must have all of `parts` in its error. */
+static void assert_refused(const char *content_types, const char *entry, const char *const *parts) {
+    temp_t temp = temp_new();
+    char path[256], text[1024];
+    err_t error = {""};
+    temp_write(&temp, "asset.json", MODEL_ASSET, path);
+    if (entry) temp_write(&temp, "entry.json", entry, path);
+    snprintf(text, sizeof text, "{\"contentTypes\":[%s]}", content_types);
+    settings_t *settings = settings_load(temp_write(&temp, "settings.json", text, path), &error);
+    if (!settings) fail_msg("%s", error.text);
+    types_t *types = types_load(settings, path, &error);
+    if (types) fail_msg("%s is accepted", content_types);
+    assert_memory_equal(error.text, temp.path, strlen(temp.path)); /* the file */
+    for (size_t i = 0; parts[i]; i++)
+        if (!strstr(error.text, parts[i])) fail_msg("no \"%s\" in \"%s\"", parts[i], error.text);
+    settings_free(settings);
+    temp_free(&temp);
+}
+
+#define REFUSED(types, entry, ...) assert_refused(types, entry, (const char *const[]){__VA_ARGS__, NULL})
+#define ENTRY "{\"name\":\"Entry\",\"base\":\"entries\",\"schema\":\"entry.json\"}"
+#define OTHER(name, base) "{\"name\":\"" name "\",\"base\":\"" base "\",\"schema\":\"asset.json\"}"
+
+static void a_link_to_a_type_that_settings_do_not_name_is_refused(void **state) {
+    (void)state;
+    REFUSED(ENTRY, MODEL_ENTRY, "entry.json", "/properties/heroImage/x-link", "\"Asset\"");
+    REFUSED(ENTRY, "{\"properties\":{\"list\":{\"items\":{\"x-link\":\"Nobody\"}}}}", "entry.json", "/properties/list", "\"Nobody\"");
+}
+
+static void two_types_of_one_name_or_base_are_refused(void **state) {
+    (void)state;
+    REFUSED(OTHER("A", "a") "," OTHER("B", "b") "," OTHER("A", "c"), NULL, "settings.json", "/contentTypes/2", "/contentTypes/0");
+    REFUSED(OTHER("A", "a") "," OTHER("B", "a"), NULL, "settings.json", "/contentTypes/1", "/contentTypes/0");
+}
+
+static void a_base_that_is_a_path_of_odradek_is_refused(void **state) {
+    (void)state;
+    REFUSED(OTHER("A", "commands"), NULL, "settings.json", "/contentTypes/0/base", "\"commands\"");
+    REFUSED(OTHER("A", "health"), NULL, "/contentTypes/0/base", "\"health\"");
+    REFUSED(OTHER("A", "ready"), NULL, "/contentTypes/0/base", "\"ready\"");
+    REFUSED(OTHER("B", "b") "," OTHER("A", "metrics"), NULL, "/contentTypes/1/base", "\"metrics\"");
+}
+
+static void a_schema_that_is_none_is_refused_with_its_file(void **state) {
+    (void)state;
+    REFUSED(ENTRY, "{\"type\":\"objekt\"}", "entry.json", "/type");
+    REFUSED(ENTRY, "{\"properties\":", "entry.json:1:");
+    REFUSED(ENTRY, "[]", "entry.json");
+    REFUSED(ENTRY, "{\"properties\":{\"a\":{\"$ref\":\"#/$defs/none\"}}}", "entry.json");
+    REFUSED(ENTRY, NULL, "entry.json", "No such file");
+}
+
+static void schemas_are_seen_from_the_settings_file_or_from_the_root(void **state) {
+    (void)state;
+    temp_t temp = temp_new();
+    char path[256], text[1024], asset[256];
+    err_t error = {""};
+    temp_write(&temp, "asset.json", MODEL_ASSET, asset);
+    snprintf(text, sizeof text, "{\"contentTypes\":[{\"name\":\"A\",\"base\":\"a\",\"schema\":\"%s\"},"
+                                "{\"name\":\"B\",\"base\":\"b\",\"schema\":\"../%s/asset.json\"}]}",
+             asset, temp.path + strlen("/tmp/"));
+    settings_t *settings = settings_load(temp_write(&temp, "settings.json", text, path), &error);
+    types_t *types = types_load(settings, path, &error);
+    if (!types) fail_msg("%s", error.text);
+    types_free(types);
+    assert_int_equal(chdir(temp.path), 0);
+    types = types_load(settings, "settings.json", &error);
+    if (!types) fail_msg("%s", error.text);
+    types_free(types);
+    assert_int_equal(chdir("/"), 0);
+    settings_free(settings);
+    temp_free(&temp);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands_and_events_are_named_after_the_type),
+        cmocka_unit_test(links_are_found_in_members_and_lists),
+        cmocka_unit_test(the_caller_can_stop_at_a_link),
+        cmocka_unit_test(each_type_has_its_schema),
+        cmocka_unit_test(a_link_to_a_type_that_settings_do_not_name_is_refused),
+        cmocka_unit_test(two_types_of_one_name_or_base_are_refused),
+        cmocka_unit_test(a_base_that_is_a_path_of_odradek_is_refused),
+        cmocka_unit_test(a_schema_that_is_none_is_refused_with_its_file),
+        cmocka_unit_test(schemas_are_seen_from_the_settings_file_or_from_the_root),
+    };
+    return cmocka_run_group_tests_name("types", tests, NULL, NULL);
+}
