@@ -135,6 +135,8 @@ static void keep(consume_t *c, partition_t *partition, rd_kafka_message_t *messa
 static void receive(consume_t *c, rd_kafka_message_t *message) {
     partition_t *partition = consume_partition_of(c, message);
     bool running = partition && partition->state == PARTITION_RUNNING;
+    bool fetched = !message->err || message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+    if (partition && fetched) consume_not_yet(c, partition);
     if (!message->err) atomic_store(&c->health.down, false);
     if (running && !message->err && message->offset >= partition->next) {
         keep(c, partition, message);

@@ -13,13 +13,14 @@
 
 enum { CONSUME_POLL_MS = 100, CONSUME_TAKE_POLL_MS = 10, CONSUME_REQUEST_MS = 2000 };
 
-/* ABSENT: another replica's. PENDING: ours, but not taken yet, and paused. RUNNING: its records are collected. */
+/* ABSENT: another replica's. PENDING: ours, but not taken yet. RUNNING: its records are collected. */
 typedef enum partition_state { PARTITION_ABSENT, PARTITION_PENDING, PARTITION_RUNNING } partition_state_t;
 
 typedef struct partition {
     partition_state_t state;
     bool known; /* the handler was told of it by `take`, and will be by `release` */
     bool retake;
+    bool paused; /* nothing is fetched of it */
     int topic;
     int32_t number;
     int64_t next;     /* position behind what was collected */
@@ -69,6 +70,8 @@ void consume_each(consume_t *consume, void (*each)(consume_t *consume, partition
 void consume_drop_messages(consume_t *consume, partition_t *partition);
 void consume_on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
                           void *opaque);
+/* Something of a partition came that is not collected: it is not fetched any more until it is taken. */
+void consume_not_yet(consume_t *consume, partition_t *partition);
 /* Tries to take what is pending. */
 void consume_take_pending(consume_t *consume);
 /* Releases all that runs, so that it is taken anew from what is committed. */

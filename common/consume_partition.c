@@ -77,16 +77,38 @@ static void release(consume_t *c, partition_t *partition) {
 static void make_pending(consume_t *c, partition_t *partition) {
     partition->state = PARTITION_PENDING;
     atomic_fetch_add(&c->pending_count, 1);
+    c->take_at_us = 0;
+    c->take_pause_ms = TAKE_PAUSE_MIN_MS;
+}
+
+/* Lets nothing be fetched that would only be thrown away. The partition's fetcher must have started: librdkafka (2.0.2)
+   numbers the commands to a partition before it queues them, and a pause that overtakes the start makes it forget to
+   start at all. */
+static void pause_fetching(consume_t *c, partition_t *partition) {
     rd_kafka_topic_partition_list_t *list = list_of(c, partition, RD_KAFKA_OFFSET_INVALID);
     rd_kafka_pause_partitions(c->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
-    c->take_at_us = 0;
-    c->take_pause_ms = TAKE_PAUSE_MIN_MS;
+    partition->paused = true;
+}
+
+/* Only what is paused: for librdkafka it is a new beginning, and what it had fetched since the last one would be lost. */
+static void resume_fetching(consume_t *c, partition_t *partition) {
+    if (!partition->paused) return;
+    rd_kafka_topic_partition_list_t *list = list_of(c, partition, RD_KAFKA_OFFSET_INVALID);
+    rd_kafka_resume_partitions(c->consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    partition->paused = false;
+}
+
+/* A record of a partition that is not taken yet shows that its fetcher has started. */
+void consume_not_yet(consume_t *c, partition_t *partition) {
+    if (partition->state == PARTITION_PENDING && !partition->paused) pause_fetching(c, partition);
 }
 
 static void retake(consume_t *c, partition_t *partition) {
     if (partition->state != PARTITION_RUNNING) return;
     release(c, partition);
+    pause_fetching(c, partition);
     make_pending(c, partition);
 }
 
@@ -125,6 +147,7 @@ static void revoked(consume_t *c, const rd_kafka_topic_partition_list_t *list) {
         int topic = topic_index(c, list->elems[i].topic);
         partition_t *partition = topic < 0 ? NULL : consume_partition(c, topic, list->elems[i].partition);
         if (!partition || partition->state == PARTITION_ABSENT) continue;
+        resume_fetching(c, partition); /* librdkafka would remember it for the next assignment */
         release(c, partition);
         metric_set(partition->lag, 0); /* the lag is now its new owner's */
         metric_change(c->assigned, -1);
@@ -189,7 +212,6 @@ static status_t seek(consume_t *c, const partition_t *partition, int64_t offset,
     rd_kafka_resp_err_t code = list->elems[0].err;
     status_t status = kafka_error(failed, "seek", error);
     if (status == STATUS_OK && code) status = err_set(error, STATUS_RETRY, "seek: %s", rd_kafka_err2str(code));
-    if (status == STATUS_OK) rd_kafka_resume_partitions(c->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     return status == STATUS_OK ? STATUS_OK : STATUS_RETRY;
 }
@@ -208,6 +230,7 @@ static status_t take(consume_t *c, partition_t *partition, err_t *error) {
     if (status == STATUS_OK) status = check_offset(c, partition, first, end, &offset, error);
     if (status == STATUS_OK) status = seek(c, partition, offset, error);
     if (status != STATUS_OK) return status;
+    resume_fetching(c, partition);
     partition->next = partition->position = offset;
     partition->state = PARTITION_RUNNING;
     atomic_fetch_sub(&c->pending_count, 1);

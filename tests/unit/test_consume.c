@@ -31,7 +31,7 @@ const char *__lsan_default_suppressions(void) {
 
 /* ---- a handler that notes all that it is asked ---- */
 
-enum { PARTITIONS = 2, RECORDS_MAX = 4096, DEADLINE_US = 20000000 };
+enum { PARTITIONS = 2, RECORDS_MAX = 4096, DEADLINE_US = 120000000 };
 
 typedef struct seen {
     int32_t partition;
