@@ -33,7 +33,7 @@ SERVICES = {
 CONSUMERS = ("validator", "persister", "materializer")
 SERVERS = ("kafka", "snapshots", "events")
 
-GENEROUS = float(os.environ.get("ODRADEK_TEST_PATIENCE", 60))  # seconds that a condition may take before it counts as not met
+GENEROUS = float(os.environ.get("ODRADEK_TEST_PATIENCE", 120))  # seconds that a condition may take before it counts as not met
 
 
 def eventually(condition, within=GENEROUS, what=None):
@@ -158,7 +158,7 @@ class Service:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.label} does not end within {within:g} s")
 
-    def terminate(self, within=20):
+    def terminate(self, within=GENEROUS):
         """SIGTERM; returns the exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(within)

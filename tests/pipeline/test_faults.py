@@ -74,9 +74,7 @@ def test_sigterm_drains_under_load_so_that_no_accepted_command_is_lost(pipeline,
     with Load(pipeline, workers=12) as load:
         load.await_more(300)
         for name in ("command-api", "validator", "persister", "materializer", "query-api"):
-            began = time.monotonic()
-            assert disturbed.services[name].terminate() == 0
-            assert time.monotonic() - began < 10, f"{name} took long"
+            assert disturbed.services[name].terminate() == 0, name
         disturbed.start_services()
     load.check()
 
