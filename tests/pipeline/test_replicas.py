@@ -95,10 +95,11 @@ def test_two_persisters_and_two_materializers_of_which_one_each_ends_lose_nothin
 def test_a_killed_replica_that_comes_back_at_once_gets_its_partitions_back_without_a_wait(pipeline, disturbed):
     second = disturbed.replica("validator")
     shared([disturbed.validator, second], disturbed.partitions)
-    held = partitions_of(second)
+    held, rebalances = partitions_of(second), disturbed.validator.log_path.read_text().count("partitions assigned")
     second.kill()
-    second.start().await_ready(within=8)  # less than a session
+    second.start().await_ready()
     assert partitions_of(second) == held
+    assert disturbed.validator.log_path.read_text().count("partitions assigned") == rebalances, "the other one was asked to take over"
     pipeline.entry()
 
 

@@ -72,4 +72,4 @@ def follow(shell, found):
             if not changes_something(command):  # a reader would ask again as well
                 output[0] = shell.run(command)
             return False
-        eventually(as_shown, within=20, what=f"{command}\nshows {shown!r}\nbut gave {output[0]!r}")
+        eventually(as_shown, what=f"{command}\nshows {shown!r}\nbut gave {output[0]!r}")
