@@ -61,6 +61,7 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/common/record.o $(BUILD)/model/settings.o: $(wildcard schemas/*.json)
 $(BUILD)/common/schema_meta.o: $(wildcard schemas/meta/*.json schemas/meta/*/*.json)
 $(BUILD)/services/persister/persister.o $(BUILD)/services/materializer/materializer.o: $(wildcard services/*/*.lua)
+$(BUILD)/services/sink_shape.o: $(wildcard services/*.lua)
 
 check: $(addprefix $(BUILD)/tests/,$(TESTS))
 	@failed=0; for test in $^; do ./$$test || failed=1; done; \

@@ -29,6 +29,10 @@ int key_idempotency(key_text_t key, int32_t partition, const char *type, const c
     return snprintf(key, KEY_SIZE, "{%d}:key:%.480s", partition, scope);
 }
 
+int key_shape(key_text_t key, int32_t partition) {
+    return snprintf(key, KEY_SIZE, "{%d}:shape", partition);
+}
+
 int key_snapshot(key_text_t key, int32_t partition, const char *type, const char *id) {
     return snprintf(key, KEY_SIZE, "{%d}:%s:%s", partition, type, id);
 }

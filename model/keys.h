@@ -21,9 +21,13 @@ int key_outcome(key_text_t key, int32_t partition, const char *command_id);
 int key_scope(key_text_t scope, const char *type, const char *id, const char *idempotency_key);
 /* Event store: the id of the command that an idempotency key of an entity belongs to. */
 int key_idempotency(key_text_t key, int32_t partition, const char *type, const char *id, const char *idempotency_key);
-/* Snapshot store: an entity now, a hash: version, data, createdAt, updatedAt, links, and of a deleted one deletedAt. */
+/* Snapshot store: the shape of what it keeps for this partition (model/shape.h). */
+int key_shape(key_text_t key, int32_t partition);
+/* Snapshot store: an entity now, a hash: version, data, createdAt, updatedAt, links, index, and of a deleted one
+   deletedAt. */
 int key_snapshot(key_text_t key, int32_t partition, const char *type, const char *id);
-/* Snapshot store: the ids of a type's entities that are not deleted, a sorted set in order of id. */
+/* Snapshot store: a type's entities that are not deleted, a sorted set: by "id" their ids, and by a field that is indexed
+   what model/index.h says. */
 int key_index(key_text_t key, int32_t partition, const char *type, const char *field);
 /* Snapshot store: the entities of this partition that link to an entity of any, a set of "<type>:<id>". */
 int key_links(key_text_t key, int32_t partition, const char *target_type, const char *target_id);

@@ -60,6 +60,34 @@ static status_t find_links(const types_t *types, entity_type_t *type, const json
     return STATUS_OK;
 }
 
+enum { INDEX_NAME_MAX = 128 };
+
+/* Why a member of this name cannot be indexed; NULL: it can. The name becomes a part of a key, and of a parameter. */
+static const char *index_refused(const char *name) {
+    if (!strcmp(name, "id")) return "lists know the entity's id already: give the member another name";
+    if (!*name || strlen(name) > INDEX_NAME_MAX) return "the member's name must have 1 to 128 bytes";
+    if (*name == '-') return "the member's name must not begin with \"-\"";
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < ' ' || strchr(",[]", *p))
+            return "the member's name must have no control character, comma or bracket";
+    return NULL;
+}
+
+static status_t find_indexes(entity_type_t *type, const json_t *document, const char *path, err_t *error) {
+    const char *name;
+    json_t *property;
+    json_object_foreach(json_object_get(document, "properties"), name, property) {
+        const json_t *mark = json_object_get(property, "x-index");
+        const char *why = mark && !json_is_boolean(mark) ? "must be true or false" : NULL;
+        if (!why && json_is_true(mark)) why = index_refused(name);
+        if (why) return err_set(error, STATUS_FATAL, "%s: /properties/%.128s/x-index: %s", path, name, why);
+        if (!json_is_true(mark)) continue;
+        type->indexes = mem_resize(type->indexes, type->indexes_count + 1, sizeof *type->indexes);
+        type->indexes[type->indexes_count++] = mem_string(name);
+    }
+    return STATUS_OK;
+}
+
 /* An entity's data are an object: what else a schema let pass would be a command that can never become an event. */
 static status_t check_objects_only(const schema_t *schema, const char *path, err_t *error) {
     json_t *others = json_pack("[n, b, i, f, s, []]", 1, 1, 1.5, "text"), *other;
@@ -76,6 +104,7 @@ static status_t load_schema(const types_t *types, entity_type_t *type, const cha
     json_t *document = json_read_file(path, error);
     if (!document) return STATUS_FATAL;
     status_t status = find_links(types, type, document, path, error);
+    if (status == STATUS_OK) status = find_indexes(type, document, path, error);
     json_decref(document);
     if (status != STATUS_OK) return status;
     type->schema = schema_load(path, options, error);
@@ -177,6 +206,8 @@ static void type_free(entity_type_t *type) {
     }
     for (size_t i = 0; i < type->links_count; i++) free(type->links[i].name);
     free(type->links);
+    for (size_t i = 0; i < type->indexes_count; i++) free(type->indexes[i]);
+    free(type->indexes);
 }
 
 void types_free(types_t *types) {

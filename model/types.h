@@ -23,6 +23,8 @@ typedef struct entity_type {
     char *events[VERB_COUNT];   /* "entryCreated" … */
     link_field_t *links;
     size_t links_count;
+    char **indexes; /* the members of its data that lists can be sorted and filtered by ("x-index" in the schema) */
+    size_t indexes_count;
 } entity_type_t;
 
 typedef struct types {

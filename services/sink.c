@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metric.h"
+#include "services/sink_shape.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct sink {
     sink_options_t options;
     const service_context_t *context;
     redis_t *redis;
+    sink_shape_t *shape; /* NULL: the store has none */
     sink_topic_t topics[SINK_TOPICS_MAX];
     const char *names[SINK_TOPICS_MAX];    /* of the topics */
     char shas[SINK_TOPICS_MAX][41];        /* of their scripts */
@@ -50,6 +52,7 @@ static int64_t position_in(const redisReply *reply) {
 static status_t take(void *self, int topic, int32_t partition, int64_t *offset, err_t *error) {
     sink_t *sink = self;
     key_text_t key;
+    if (sink->shape && sink_shape_take(sink->shape, partition, error) != STATUS_OK) return STATUS_RETRY;
     sink->topics[topic].offset_key(key, partition);
     redis_queue(sink->redis, partition, 2, (const char *[]){"GET", key}, (size_t[]){3, strlen(key)});
     status_t status = redis_exchange(sink->redis, error);
@@ -129,7 +132,10 @@ static void begin_chunk(sink_t *sink, const consume_slice_t *slice) {
     redis_args_number(&sink->args, 0); /* from and to: filled in when the chunk ends */
     redis_args_number(&sink->args, 0);
     redis_args_copys(&sink->args, prefix);
-    redis_args_number(&sink->args, topic->expire_seconds);
+    if (sink->shape)
+        redis_args_adds(&sink->args, sink_shape_text(sink->shape));
+    else
+        redis_args_number(&sink->args, topic->expire_seconds);
 }
 
 enum { ARG_FROM = 4, ARG_NEXT = 5 };
@@ -261,6 +267,8 @@ sink_t *sink_new(const sink_options_t *options, err_t *error) {
         sink_free(sink);
         return NULL;
     }
+    if (options->shape)
+        sink->shape = sink_shape_new(sink->redis, options->shape, context->instance, context->settings->partitions);
     for (size_t i = 0; i < options->topics_count; i++) {
         sink->topics[i] = options->topics[i];
         sink->names[i] = options->topics[i].name;
@@ -297,6 +305,7 @@ void sink_free(void *self) {
     sink_t *sink = self;
     if (!sink) return;
     consume_free(sink->consume);
+    sink_shape_free(sink->shape);
     redis_free(sink->redis);
     redis_args_free(&sink->args);
     for (size_t i = 0; i < SINK_TOPICS_MAX; i++) free(sink->places[i]);

@@ -14,8 +14,8 @@ typedef struct sink sink_t;
 /* A topic, and how its records are written.
 
    The script gets the position's key as KEYS[1] and as arguments: where the store must be (-1: nowhere yet), where it
-   is afterwards, the partition's prefix "{p}:", the lifetime in seconds of what expires; then for each record its
-   offset and what `add` added, always as many. It answers {"ok"}, {"moved", position} or {"gap", offset, reason}; the
+   is afterwards, the partition's prefix "{p}:", the store's shape or else the lifetime in seconds of what expires; then for
+   each record its offset and what `add` added, always as many. It answers {"ok"}, {"moved", position} or {"gap", offset, reason}; the
    last means that it stopped before the record at that offset, which then becomes a dead letter. */
 typedef struct sink_topic {
     const char *name;
@@ -34,6 +34,8 @@ typedef struct sink_options {
     const char *store; /* its name, for errors and metrics */
     char *const *servers;
     size_t servers_count;
+    const char *shape; /* of what the store keeps of this, copied: a partition of another shape is emptied and filled anew
+                          (sink_shape.h); NULL: it has none */
     const sink_topic_t *topics; /* copied */
     size_t topics_count;
 } sink_options_t;

@@ -2,6 +2,8 @@
 #include "services/materializer/materializer.h"
 
 #include "common/embed.h"
+#include "model/index.h"
+#include "model/shape.h"
 
 #include <string.h>
 
@@ -17,8 +19,9 @@ static bool add_link(const link_t *link, void *context) {
 static void add_arguments(redis_args_t *args, const rd_kafka_message_t *message, const event_t *event,
                           const entity_type_t *type, verb_t verb) {
     static const char *const verbs[VERB_COUNT] = {"create", "update", "delete"};
-    strbuf_t links = {0};
+    strbuf_t links = {0}, entries = {0};
     types_each_link(type, event->body, add_link, &links);
+    if (verb != VERB_DELETE) index_add_entries(&entries, type, event->body);
     redis_args_adds(args, verbs[verb]);
     redis_args_adds(args, type->name);
     redis_args_copys(args, event->id);
@@ -29,7 +32,9 @@ static void add_arguments(redis_args_t *args, const rd_kafka_message_t *message,
     else
         redis_args_add(args, event->body ? event->body_bytes.text : message->payload, event->body_bytes.len);
     redis_args_copy(args, links.data, links.len);
+    redis_args_copy(args, entries.data, entries.len);
     strbuf_free(&links);
+    strbuf_free(&entries);
 }
 
 bool materializer_add_event(const service_context_t *context, const rd_kafka_message_t *message, redis_args_t *args,
@@ -51,6 +56,8 @@ void *materializer_open(const service_context_t *context, err_t *error) {
     const sink_topic_t topics[] = {
         {topic_names[TOPIC_EVENTS], snapshots_script, key_offset, 0, materializer_add_event},
     };
+    char shape[DIGEST_TEXT_SIZE];
+    shape_text(context->types, shape);
     return sink_new(
         &(sink_options_t){
             .context = context,
@@ -58,6 +65,7 @@ void *materializer_open(const service_context_t *context, err_t *error) {
             .store = "snapshots",
             .servers = settings->redis.snapshots,
             .servers_count = settings->redis.snapshots_count,
+            .shape = shape,
             .topics = topics,
             .topics_count = ARRAY_LEN(topics),
         },

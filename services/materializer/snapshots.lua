@@ -1,8 +1,9 @@
--- Brings snapshots to the version of each event, with the index of ids and the links between entities.
--- For each record: offset, verb, type, id, version, time, data, links ("<type>:<id>", a line each).
-local at = redis.call('GET', KEYS[1]) or '-1'
+-- Brings snapshots to the version of each event, with the indexes and the links between entities.
+-- For each record: offset, verb, type, id, version, time, data, links ("<type>:<id>", a line each), index (for each field and
+-- value "<field>\1<value>\1").
+local at, prefix = redis.call('GET', KEYS[1]) or '-1', ARGV[3]
 if at ~= ARGV[1] then return {'moved', at} end
-local prefix = ARGV[3]
+if redis.call('GET', prefix .. 'shape') ~= ARGV[4] then return {'moved', at} end
 
 local function each_link(command, links, member)
   for target in string.gmatch(links, '[^\n]+') do
@@ -10,12 +11,24 @@ local function each_link(command, links, member)
   end
 end
 
-for i = 5, #ARGV, 8 do
+-- The second and further values of a field end in another \1: in a sorted list the entity stands once.
+local function each_index(entries, type, id, change)
+  local before
+  for field, value in string.gmatch(entries, '([^\1]+)\1([^\1]+)\1') do
+    change(prefix .. 'index:' .. type .. ':' .. field, value .. '\1' .. id .. (field == before and '\1' or ''))
+    before = field
+  end
+end
+
+local function remove(index, member) redis.call('ZREM', index, member) end
+local function add(index, member) redis.call('ZADD', index, 0, member) end
+
+for i = 5, #ARGV, 9 do
   local verb, type, id, version, time = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
-  local data, links, member = ARGV[i + 6], ARGV[i + 7], type .. ':' .. id
+  local data, links, entries, member = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8], type .. ':' .. id
   local key, index = prefix .. member, prefix .. 'index:' .. type .. ':id'
-  local before = redis.call('HMGET', key, 'version', 'links')
-  local have, linked = tonumber(before[1] or '0'), before[2] or ''
+  local before = redis.call('HMGET', key, 'version', 'links', 'index')
+  local have, linked, indexed = tonumber(before[1] or '0'), before[2] or '', before[3] or ''
   if tonumber(version) > have + 1 then
     redis.call('SET', KEYS[1], ARGV[i])
     return {'gap', ARGV[i], 'version ' .. version .. ' does not follow version ' .. have .. ' of the snapshot'}
@@ -24,9 +37,14 @@ for i = 5, #ARGV, 8 do
       each_link('SREM', linked, member)
       each_link('SADD', links, member)
     end
+    if indexed ~= entries then
+      each_index(indexed, type, id, remove)
+      each_index(entries, type, id, add)
+      redis.call('HSET', key, 'index', entries)
+    end
     if verb == 'delete' then
       redis.call('HSET', key, 'version', version, 'updatedAt', time, 'deletedAt', time)
-      redis.call('HDEL', key, 'data', 'links')
+      redis.call('HDEL', key, 'data', 'links', 'index')
       redis.call('ZREM', index, id)
     elseif verb == 'create' then
       redis.call('HSET', key, 'version', version, 'createdAt', time, 'updatedAt', time, 'data', data, 'links', links)

@@ -1,6 +1,8 @@
 """What the topics and the stores hold, and whether it is what the contract says."""
 
+import hashlib
 import json
+import struct
 from collections import defaultdict
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -204,6 +206,36 @@ def links_of(fields, data):
     return found
 
 
+def index_fields(stack):
+    """Type → its members that are indexed, from the schemas."""
+    return {entity_type["name"]: [name for name, member in json.loads((stack.folder / entity_type["schema"]).read_text())
+                                  .get("properties", {}).items() if isinstance(member, dict) and member.get("x-index")]
+            for entity_type in stack.settings["contentTypes"]}
+
+
+def index_value(value):
+    """How a value stands in an index; None for what does not."""
+    if value is None or isinstance(value, bool):
+        return {None: b"0", False: b"1", True: b"2"}[value]
+    if isinstance(value, (int, float)):
+        bits, = struct.unpack(">Q", struct.pack(">d", float(value) or 0.0))
+        text = "3%016x" % (bits ^ (2**64 - 1) if bits >> 63 else bits | 1 << 63)
+        exact = value - int(float(value)) if isinstance(value, int) else 0
+        return (text + ("%04x" % (exact + 0x8000) if abs(float(value)) >= 2**53 else "")).encode()
+    if isinstance(value, str):
+        data = value.encode()
+        text = data[:128].replace(b"\2", b"\2\3").replace(b"\1", b"\2\2")
+        return b"4" + text + (b"\2\4" + hashlib.sha256(data).hexdigest().encode() if len(data) > 128 else b"")
+    return None
+
+
+def index_members(value, entity_id):
+    """What of an entity is in the index of a field with this value."""
+    items = value if isinstance(value, list) else [value]
+    texts = sorted({text for text in map(index_value, items) if text is not None}) or [b"0"]
+    return [text + b"\1" + entity_id.encode() + (b"\1" if further else b"") for further, text in enumerate(texts[:1000])]
+
+
 def dump(store):
     """All that a Redis store holds: key → value as Python has it."""
     keys = [key for key in store.scan_iter(count=5000)]
@@ -292,7 +324,7 @@ def check_history(ledger, store):
 def check_snapshots(ledger, store):
     """Item 4. Yields what is wrong."""
     stack, partitions = ledger.stack, ledger.stack.partitions
-    fields = link_fields(stack)
+    fields, indexed = link_fields(stack), index_fields(stack)
     expected, index, links = set(), defaultdict(set), defaultdict(set)
     for (entity_type, entity_id), records in ledger.events.items():
         partition = partition_of(entity_id, partitions)
@@ -304,6 +336,8 @@ def check_snapshots(ledger, store):
             yield f"4: snapshot {key} is {found}, its history makes {wanted}"
         if "deletedAt" not in wanted:
             index[f"{{{partition}}}:index:{entity_type}:id"].add(entity_id.encode())
+            for name in indexed[entity_type]:
+                index[f"{{{partition}}}:index:{entity_type}:{name}"].update(index_members(wanted["data"].get(name), entity_id))
             for target in links_of(fields[entity_type], wanted["data"]):
                 links[f"{{{partition}}}:links:{target[0]}:{target[1]}"].add(f"{entity_type}:{entity_id}".encode())
     for key, ids in index.items():
@@ -315,6 +349,10 @@ def check_snapshots(ledger, store):
         expected.add(key)
         if store.get(key) != members:
             yield f"4: links {key} are {store.get(key)}, not {members}"
+    shapes = {store.get(f"{{{partition}}}:shape") for partition in range(partitions)}
+    if len(shapes) != 1 or len(shapes.pop() or b"") != 64:
+        yield f"6: the partitions have the shapes {shapes}"
+    expected.update(f"{{{partition}}}:shape" for partition in range(partitions))
     yield from check_offsets(ledger, store, "events", "{%d}:offset", expected)
     for key in store.keys() - expected:
         yield f"the snapshot store has a key that nothing accounts for: {key} = {store[key]}"

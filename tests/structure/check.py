@@ -16,7 +16,7 @@ ROOT = settings_doc.ROOT
 
 # The modules of common/, from the ground up. A module may include those of its own row and of the rows above.
 ORDER = (
-    "base embed mem clock uuid stop",
+    "base embed mem clock uuid digest stop",
     "strbuf log metric",
     "opt",
     "json schema",

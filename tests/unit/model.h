@@ -8,7 +8,7 @@
 
 #define MODEL_ENTRY                                                                                                    \
     "{\"type\":\"object\",\"required\":[\"title\"],\"additionalProperties\":false,\"properties\":{"                    \
-    "\"title\":{\"type\":\"string\"},\"size\":{\"type\":\"number\"},"                                                  \
+    "\"title\":{\"type\":\"string\",\"x-index\":true},\"size\":{\"type\":\"number\",\"x-index\":true},"                                                  \
     "\"heroImage\":{\"type\":\"string\",\"x-link\":\"Asset\"},"                                                        \
     "\"images\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"x-link\":\"Asset\"}},"                            \
     "\"parent\":{\"type\":\"string\",\"x-link\":\"Entry\"}}}"

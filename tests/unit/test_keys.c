@@ -22,6 +22,7 @@ static void keys_begin_with_their_partition_as_hash_tag(void **state) {
     assert_key(key, key_history(key, 0, "Entry", "a"), "{0}:events:Entry:a");
     assert_key(key, key_outcome(key, 1, "c"), "{1}:outcome:c");
     assert_key(key, key_idempotency(key, 1, "Entry", "a", "k"), "{1}:key:Entry:a:k");
+    assert_key(key, key_shape(key, 3), "{3}:shape");
     assert_key(key, key_snapshot(key, 9999, "Entry", "a-b"), "{9999}:Entry:a-b");
     assert_key(key, key_index(key, 3, "Entry", "id"), "{3}:index:Entry:id");
     assert_key(key, key_links(key, 3, "Asset", "a"), "{3}:links:Asset:a");

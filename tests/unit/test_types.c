@@ -97,6 +97,16 @@ static void each_type_has_its_schema(void **state) {
     model_free(&model);
 }
 
+static void fields_that_are_indexed_are_those_that_say_so(void **state) {
+    (void)state;
+    model_t model = model_new("");
+    assert_int_equal(model.entry->indexes_count, 2);
+    assert_string_equal(model.entry->indexes[0], "title");
+    assert_string_equal(model.entry->indexes[1], "size");
+    assert_int_equal(model.asset->indexes_count, 0);
+    model_free(&model);
+}
+
 /* Loads types from these files; what is refused must have all of `parts` in its error. */
 static void assert_refused(const char *content_types, const char *entry, const char *const *parts) {
     temp_t temp = temp_new();
@@ -124,6 +134,20 @@ static void a_link_to_a_type_that_settings_do_not_name_is_refused(void **state) 
     (void)state;
     REFUSED(ENTRY, MODEL_ENTRY, "entry.json", "/properties/heroImage/x-link", "\"Asset\"");
     REFUSED(ENTRY, "{\"properties\":{\"list\":{\"items\":{\"x-link\":\"Nobody\"}}}}", "entry.json", "/properties/list", "\"Nobody\"");
+}
+
+static void an_index_that_cannot_be_is_refused(void **state) {
+    (void)state;
+#define INDEXED(name, mark) "{\"type\":\"object\",\"properties\":{\"" name "\":{\"x-index\":" mark "}}}"
+    REFUSED(ENTRY, INDEXED("a", "\"true\""), "entry.json", "/properties/a/x-index", "true or false");
+    REFUSED(ENTRY, INDEXED("a", "1"), "/properties/a/x-index", "true or false");
+    REFUSED(ENTRY, INDEXED("a", "null"), "/properties/a/x-index", "true or false");
+    REFUSED(ENTRY, INDEXED("id", "true"), "/properties/id/x-index", "another name");
+    REFUSED(ENTRY, INDEXED("-a", "true"), "/properties/-a/x-index", "begin with");
+    REFUSED(ENTRY, INDEXED("a,b", "true"), "/properties/a,b/x-index", "comma");
+    REFUSED(ENTRY, INDEXED("a]", "true"), "/properties/a]/x-index", "bracket");
+    REFUSED(ENTRY, INDEXED("\\u0001", "true"), "/x-index", "control character");
+    REFUSED(ENTRY, INDEXED("", "true"), "/properties//x-index", "1 to 128");
 }
 
 static void two_types_of_one_name_or_base_are_refused(void **state) {
@@ -177,6 +201,8 @@ int main(void) {
         cmocka_unit_test(links_are_found_in_members_and_lists),
         cmocka_unit_test(the_caller_can_stop_at_a_link),
         cmocka_unit_test(each_type_has_its_schema),
+        cmocka_unit_test(fields_that_are_indexed_are_those_that_say_so),
+        cmocka_unit_test(an_index_that_cannot_be_is_refused),
         cmocka_unit_test(a_link_to_a_type_that_settings_do_not_name_is_refused),
         cmocka_unit_test(two_types_of_one_name_or_base_are_refused),
         cmocka_unit_test(a_base_that_is_a_path_of_odradek_is_refused),

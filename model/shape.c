@@ -1,0 +1,47 @@
+/* The shape of what the snapshot store keeps beside the data. */
+#include "model/shape.h"
+
+#include "common/mem.h"
+#include "common/strbuf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Changes when the same fields are kept in another form. */
+#define FORM "1"
+
+typedef struct lines {
+    char **items;
+    size_t count;
+} lines_t;
+
+static void add(lines_t *lines, char *line) {
+    lines->items = mem_resize(lines->items, lines->count + 1, sizeof *lines->items);
+    lines->items[lines->count++] = line;
+}
+
+static void add_type(lines_t *lines, const entity_type_t *type) {
+    for (size_t i = 0; i < type->links_count; i++)
+        add(lines, mem_printf("%s\1link\1%s\1%s\n", type->name, type->links[i].name, type->links[i].target->name));
+    for (size_t i = 0; i < type->indexes_count; i++)
+        add(lines, mem_printf("%s\1index\1%s\n", type->name, type->indexes[i]));
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void shape_text(const types_t *types, char text[DIGEST_TEXT_SIZE]) {
+    lines_t lines = {0};
+    strbuf_t all = {0};
+    for (size_t i = 0; i < types->count; i++) add_type(&lines, &types->items[i]);
+    if (lines.count > 0) qsort(lines.items, lines.count, sizeof *lines.items, compare);
+    strbuf_adds(&all, FORM "\n");
+    for (size_t i = 0; i < lines.count; i++) {
+        strbuf_adds(&all, lines.items[i]);
+        free(lines.items[i]);
+    }
+    free(lines.items);
+    digest_text(all.data, all.len, text);
+    strbuf_free(&all);
+}

@@ -1,0 +1,12 @@
+/* The shape of what the snapshot store keeps beside the data: which fields are links, and which are indexed. A partition
+   that was filled for another shape has to be filled anew. */
+#ifndef ODRADEK_MODEL_SHAPE_H
+#define ODRADEK_MODEL_SHAPE_H
+
+#include "common/digest.h"
+#include "model/types.h"
+
+/* The same for the same fields, in whatever order types and fields stand. */
+void shape_text(const types_t *types, char text[DIGEST_TEXT_SIZE]);
+
+#endif
