@@ -7,7 +7,7 @@ BUILD   = build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE))
 BIN     = $(if $(filter gcc,$(notdir $(CC)))$(SANITIZE),$(if $(SANITIZE),$(BUILD)/bin,bin),$(BUILD)/bin)
 comma   = ,
 
-LIBS    = rdkafka hiredis jansson libmicrohttpd libcyaml libpcre2-8 libidn2 nettle
+LIBS    = rdkafka hiredis jansson libmicrohttpd libcyaml libpcre2-8 libidn2 nettle zlib
 WARN    = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 CFLAGS  = -O2 -g
