@@ -1,8 +1,8 @@
 /* An HTTP server on libmicrohttpd: from its callbacks to handlers, and from answers back to it.
 
        first call ── further calls: body ── last call ──▶ dispatch ──▶ handler ──▶ http_answer ──▶ queue
-                                                             │             (later, any thread) │
-                                                             └─▶ suspended ─────────── resume ─┘        */
+           │           (http_body.c)                         │             (later, any thread) │
+           └─▶ refused for its headers                       └─▶ suspended ─────────── resume ─┘        */
 #include "common/http.h"
 
 #include "common/clock.h"
@@ -25,8 +25,7 @@
 enum {
     LISTEN_BACKLOG = 1024,
     IDLE_SECONDS = 60,
-    CONNECTION_BYTES = 16 * 1024, /* of the library, for request line and headers */
-    DISCARD_FACTOR = 4            /* a body of more than the limit is read up to this, to be answered properly */
+    CONNECTION_BYTES = 16 * 1024 /* of the library, for request line and headers */
 };
 
 /* ---- the answer ---- */
@@ -100,11 +99,6 @@ static enum MHD_Result send_answer(http_request_t *request) {
 
 /* ---- the request ---- */
 
-const char *http_body(const http_request_t *request, size_t *len) {
-    *len = request->body.len;
-    return request->body.data ? request->body.data : "";
-}
-
 const char *http_segment(const http_request_t *request, size_t i) {
     return request->segments[i];
 }
@@ -172,45 +166,76 @@ static void answer_too_large(http_request_t *request) {
     http_problem(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large", detail, NULL);
 }
 
-static void handle(http_request_t *request) {
+static void answer_unknown_encoding(http_request_t *request) {
+    http_add_header(request, MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip"); /* RFC 9110, 15.5.16 */
+    http_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding",
+                 "The body's Content-Encoding must be gzip, if it has one.", NULL);
+}
+
+/* Whether the body's announced length is too large; where it is taken piece by piece, none is. */
+static bool announced_too_large(const http_request_t *request) {
+    const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return !request->taker.end && length && strtoull(length, NULL, 10) > request->server->body_bytes;
+}
+
+/* What can be said before the body is read: finds the route, and answers where the headers are wrong. */
+static void begin(http_request_t *request) {
     char *allow = NULL;
     http_counted_t *found =
         http_find_route(request->server, request->method, request->path, request->segments, &allow);
     if (found) request->counted = found;
-    const char *wanted = found ? found->route.accepts : NULL;
-    const char *media_type = http_header(request, "Content-Type");
+    const http_route_t *route = &request->counted->route;
     if (!found)
         answer_unrouted(request, allow);
+    else if (route->accepts && !is_accepted(http_header(request, "Content-Type"), route->accepts))
+        answer_unsupported(request, route->accepts);
+    else if (route->accepts && !http_body_begin(request))
+        answer_unknown_encoding(request);
+    else if (route->begin)
+        route->begin(request, route->context);
+    free(allow);
+}
+
+static void handle(http_request_t *request) {
+    const http_route_t *route = &request->counted->route;
+    http_body_close(request);
+    if (request->taker.end)
+        return; /* it knows what to do */
     else if (request->too_large)
         answer_too_large(request);
-    else if (wanted && !is_accepted(media_type, wanted))
-        answer_unsupported(request, wanted);
+    else if (request->broken)
+        http_problem(request, MHD_HTTP_BAD_REQUEST, "invalid-encoding", "The body is no gzip, or damaged.", NULL);
     else
-        found->route.handle(request, found->route.context);
-    free(allow);
+        route->handle(request, route->context);
 }
 
 /* Runs the handler. Where it has not answered when it returns, the connection sleeps until http_answer: suspended
    first, then the state says so; an answer that came in between is seen by the exchange and resumed here. */
 static enum MHD_Result dispatch(http_request_t *request) {
-    atomic_store(&request->state, HTTP_HANDLING);
-    handle(request);
+    http_state_t expected = HTTP_READING;
+    if (atomic_compare_exchange_strong(&request->state, &expected, HTTP_HANDLING)) handle(request);
+    if (request->taker.end && !request->ended && !http_body_end(request)) return MHD_YES;
     if (atomic_load(&request->state) == HTTP_ANSWERED) return send_answer(request);
-    http_state_t expected = HTTP_HANDLING;
     struct MHD_Connection *connection = request->connection;
     MHD_suspend_connection(connection);
+    expected = HTTP_HANDLING;
     if (!atomic_compare_exchange_strong(&request->state, &expected, HTTP_SUSPENDED)) MHD_resume_connection(connection);
     return MHD_YES;
 }
 
-/* Whether the body's announced length is one to refuse at once: of no use to read it, or the client waits to be told. Else
-   a body that is too large is read and thrown away, since a client that is still sending may not see the answer. */
+/* A request that is refused for its headers is answered before its body where the client waits to be told, or the body is
+   too large to be worth reading. Else the body is read and thrown away first, since a client that is still
+   sending may not see the answer. The library closes the connection when it is answered before. */
 static bool refused_at_once(http_request_t *request) {
-    const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long announced = length ? strtoull(length, NULL, 10) : 0;
-    request->too_large = announced > request->server->body_bytes;
-    return request->too_large && (announced > DISCARD_FACTOR * request->server->body_bytes ||
-                                  http_header(request, MHD_HTTP_HEADER_EXPECT));
+    bool too_large = announced_too_large(request), waits = http_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
+    if (atomic_load(&request->state) == HTTP_ANSWERED) {
+        request->ignoring = true;
+        return waits;
+    }
+    request->too_large = request->ignoring = too_large;
+    if (!too_large || (!waits && http_body_worth_reading(request))) return false;
+    answer_too_large(request);
+    return true;
 }
 
 static http_request_t *request_new(http_server_t *server, struct MHD_Connection *connection, const char *url,
@@ -227,33 +252,16 @@ static http_request_t *request_new(http_server_t *server, struct MHD_Connection 
     return request;
 }
 
-/* A body beyond the limit is not kept; one far beyond it ends the connection, so that nobody can send for ever. */
-static enum MHD_Result read_body(http_request_t *request, const char *data, size_t *len) {
-    size_t limit = request->server->body_bytes, total = request->body.len + *len;
-    if (total > limit) request->too_large = true;
-    if (request->too_large) {
-        if (total > DISCARD_FACTOR * limit) return MHD_NO;
-        request->body.len = total; /* counted, not kept */
-    } else {
-        strbuf_add(&request->body, data, *len);
-    }
-    *len = 0;
-    return MHD_YES;
-}
-
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *data, size_t *len, void **slot) {
     (void)version;
     http_request_t *request = *slot;
     if (!request) {
         request = *slot = request_new(context, connection, url, method);
-        if (!refused_at_once(request)) return MHD_YES;
-        atomic_store(&request->state, HTTP_HANDLING);
-        answer_too_large(request); /* before its body is sent; the library closes the connection then */
-        return send_answer(request);
+        begin(request);
+        return refused_at_once(request) ? send_answer(request) : MHD_YES;
     }
-    if (*len > 0) return read_body(request, data, len);
-    return atomic_load(&request->state) == HTTP_ANSWERED ? send_answer(request) : dispatch(request);
+    return *len > 0 ? http_body_piece(request, data, len) : dispatch(request);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **slot,
@@ -269,7 +277,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     }
     free(request->answer);
     free(request->path);
-    strbuf_free(&request->body);
+    http_body_free(request);
     free(request);
     *slot = NULL;
 }

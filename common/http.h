@@ -2,8 +2,9 @@
    A handler is called once for each request, with its whole body, on one of the library's threads, and must not block.
    It answers with http_answer or one of its sisters, at once or later from any thread: the connection is suspended
    meanwhile and holds no thread. Each request must be answered exactly once.
-   What is the same for all is done here: 404, 405 with Allow, 413, HEAD, OPTIONS, metrics by route. Errors are
-   RFC 9457 problems. */
+   A body can also be taken piece by piece while it comes, with backpressure: see http_take_body.
+   What is the same for all is done here: 404, 405 with Allow, 413, gzip (RFC 9110, 8.4), HEAD, OPTIONS, metrics by route.
+   Errors are RFC 9457 problems. */
 #ifndef ODRADEK_HTTP_H
 #define ODRADEK_HTTP_H
 
@@ -24,13 +25,15 @@ typedef struct http_route {
     void *context;       /* borrowed */
     const char *accepts; /* the media types of a body, separated by ", "; or NULL: bodies are ignored. Where it is one,
                             the header may be missing */
+    http_handler_t begin;   /* NULL, or called before the body is read, once its headers were found good: it may call
+                               http_take_body, or answer (what comes of the body is thrown away then) */
 } http_route_t;
 
 typedef struct http_options {
     const char *host; /* an IPv4 or IPv6 address, or a name of one */
     int port;
     int threads;       /* of the library, at least 1 */
-    size_t body_bytes; /* larger bodies are answered with 413 */
+    size_t body_bytes; /* larger bodies, as they come or inflated, are answered with 413 */
     int connections;   /* at once; further ones wait in the kernel's queue */
     const http_route_t *routes; /* copied; `path` and `method` borrowed */
     size_t routes_count;
@@ -58,6 +61,36 @@ const char *http_query(const http_request_t *request, const char *name);
 void http_each_query(const http_request_t *request, bool (*each)(const char *name, const char *value, void *context),
                      void *context);
 const char *http_header(const http_request_t *request, const char *name);
+
+/* ---- a body that is taken piece by piece ---- */
+
+/* How it ended. */
+typedef enum http_end {
+    HTTP_END_WHOLE,
+    HTTP_END_BROKEN, /* its Content-Encoding is damaged; what was taken so far came before that */
+    HTTP_END_LOST,   /* the client went away; nobody can be answered, and the request is gone when `end` returns */
+} http_end_t;
+
+/* Who takes it. Both are called on the library's threads, never at once for the same request, and must not block. */
+typedef struct http_taker {
+    /* Takes from the next bytes, inflated where they came as gzip, and returns how many. With fewer than all, the
+       connection sleeps until http_go_on, and no more is read of it; then the others come again, perhaps with more. */
+    size_t (*piece)(void *context, const char *data, size_t len);
+    /* There is no more. False: not now; it is called again after http_go_on. True: it will not be called again, and the
+       request, unless it is LOST, must be answered, before or after. LOST is not asked for its result. */
+    bool (*end)(void *context, http_end_t how);
+    void *context;
+} http_taker_t;
+
+/* In a route's `begin`: its body goes to `taker` (copied), with no limit to its size, and the route's `handle` is not called.
+   In `handle`: the body was read already, and only `end` is called. */
+void http_take_body(http_request_t *request, const http_taker_t *taker);
+/* After `piece` or `end` took less, or while they run: they are called again. Any thread; the caller must see to it that
+   `end` was not told LOST. */
+void http_go_on(http_request_t *request);
+/* In `piece`: what still comes is thrown away, and `end` is called when it is over. A client that does not stop sending
+   is cut off (LOST). */
+void http_ignore_rest(http_request_t *request);
 
 /* ---- the answer ---- */
 

@@ -2,6 +2,7 @@
 #ifndef ODRADEK_HTTP_INTERNAL_H
 #define ODRADEK_HTTP_INTERNAL_H
 
+#include "common/gunzip.h"
 #include "common/http.h"
 #include "common/metric.h"
 
@@ -28,6 +29,18 @@ struct http_server {
     metric_t *pending_gauge;
 };
 
+/* A body's bytes between gzip and who takes them. */
+typedef struct http_decoder {
+    gunzip_t *gunzip;
+    size_t from, to; /* of `out`: inflated and not taken yet */
+    size_t ahead;    /* bytes at the front of what comes next that were read already */
+    char out[16 * 1024];
+} http_decoder_t;
+
+/* What the taker of a body said to the last offer: FLOWING until it took less; then PAUSED, and whoever makes that
+   FLOWING again resumes the connection. */
+typedef enum http_flow { HTTP_FLOWING, HTTP_OFFERING, HTTP_PAUSED } http_flow_t;
+
 /* READING → HANDLING → ANSWERED when the handler answered at once; else HANDLING → SUSPENDED → ANSWERED, and whoever
    makes that last step resumes the connection. */
 typedef enum http_state { HTTP_READING, HTTP_HANDLING, HTTP_SUSPENDED, HTTP_ANSWERED } http_state_t;
@@ -45,8 +58,15 @@ struct http_request {
     const char *method;
     char *path; /* cut into segments by the router; `segments` point into it */
     const char *segments[HTTP_SEGMENTS_MAX];
-    bool too_large;
-    strbuf_t body;
+    strbuf_t body;           /* where nobody takes it */
+    http_decoder_t *decoder; /* NULL: it comes as it is */
+    bool too_large, broken;  /* why it is thrown away */
+    bool ignoring;           /* what still comes is thrown away */
+    size_t ignored;          /* bytes */
+    size_t received;         /* bytes, as they came */
+    http_taker_t taker;      /* `end` NULL: nobody takes it */
+    bool ended;              /* the taker knows */
+    _Atomic http_flow_t flow;
     http_pair_t headers[HTTP_HEADERS_MAX]; /* of the answer */
     size_t headers_count;
     int code;
@@ -59,5 +79,20 @@ struct http_request {
    the methods that the path has, or is NULL where there is no such path. */
 http_counted_t *http_find_route(http_server_t *server, const char *method, char *path, const char **segments,
                                 char **allow);
+
+/* http_body.c: what comes of a body. */
+/* Looks at how the body is encoded. False: in a way that is not known here. */
+bool http_body_begin(http_request_t *request);
+/* Whether a body that is too large is small enough to be read, so that its sender sees the answer. */
+bool http_body_worth_reading(const http_request_t *request);
+/* Takes what came; `*len` is set to what must come again, when the connection, which sleeps now, goes on. MHD_NO: the
+   connection must end. */
+enum MHD_Result http_body_piece(http_request_t *request, const char *data, size_t *len);
+/* There is no more: whether it is whole goes to `broken`. */
+void http_body_close(http_request_t *request);
+/* Tells the taker so. False: it wants to be told again, and the connection sleeps. */
+bool http_body_end(http_request_t *request);
+/* The request is over, however it ended. */
+void http_body_free(http_request_t *request);
 
 #endif

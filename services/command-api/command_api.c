@@ -71,9 +71,9 @@ size_t command_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     command_api_t *api = self;
     for (size_t i = 0; i < api->routes_count; i++) {
         const struct form *form = &forms[i % ARRAY_LEN(forms)];
-        routes[i] = (http_route_t){form->method, api->routes[i].path, command_handle, &api->routes[i], form->accepts};
+        routes[i] = (http_route_t){form->method, api->routes[i].path, command_handle, &api->routes[i], form->accepts, NULL};
     }
-    routes[api->routes_count] = (http_route_t){"GET", "/commands/{id}", command_outcome_handle, api, NULL};
+    routes[api->routes_count] = (http_route_t){"GET", "/commands/{id}", command_outcome_handle, api, NULL, NULL};
     return api->routes_count + 1;
 }
 

@@ -69,7 +69,7 @@ void *query_api_open(const service_context_t *context, err_t *error) {
 size_t query_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     query_api_t *api = self;
     for (size_t i = 0; i < api->routes_count; i++)
-        routes[i] = (http_route_t){"GET", api->routes[i].path, forms[i % ARRAY_LEN(forms)].handle, &api->routes[i], NULL};
+        routes[i] = (http_route_t){"GET", api->routes[i].path, forms[i % ARRAY_LEN(forms)].handle, &api->routes[i], NULL, NULL};
     return api->routes_count;
 }
 

@@ -80,14 +80,17 @@ static inline void reply_free(reply_t *reply) {
     *reply = (reply_t){0};
 }
 
-static inline void http_write(int fd, const char *text) {
-    size_t len = strlen(text);
+static inline void http_write_bytes(int fd, const char *bytes, size_t len) {
     while (len > 0) {
-        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
         if (sent < 0) fail_msg("sending fails");
-        text += sent;
+        bytes += sent;
         len -= (size_t)sent;
     }
+}
+
+static inline void http_write(int fd, const char *text) {
+    http_write_bytes(fd, text, strlen(text));
 }
 
 /* Reads one answer; `headless` is for the answer to a HEAD, which has no body. False: the connection ended before. */

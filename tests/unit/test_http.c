@@ -1,6 +1,7 @@
 /* The HTTP server, over real connections. */
 #include "common/http.h"
 #include "common/json.h"
+#include "tests/unit/gzip.h"
 #include "tests/unit/http_client.h"
 #include "tests/unit/until.h"
 
@@ -91,17 +92,101 @@ static void handle_for_now(http_request_t *request, void *context) {
     http_problem_for_now(request, 503, "away", "not now");
 }
 
+/* ---- a body that is taken piece by piece ---- */
+
+/* Who takes it: as many bytes as he may, and says how it ended. */
+typedef struct take {
+    pthread_mutex_t lock; /* of all of it */
+    http_request_t *request; /* NULL: there is none, or it is gone */
+    size_t may;
+    bool greedy, sleeping, ignore;
+    bool end_now; /* whether `end` is taken */
+    int asked, ends;
+    http_end_t how;
+    strbuf_t got;
+} take_t;
+
+static take_t take = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t on_piece(void *context, const char *data, size_t len) {
+    take_t *self = context;
+    pthread_mutex_lock(&self->lock);
+    size_t taken = self->greedy || len < self->may ? len : self->may;
+    strbuf_add(&self->got, data, taken);
+    if (!self->greedy) self->may -= taken;
+    self->asked++;
+    self->sleeping = taken < len;
+    if (self->ignore) http_ignore_rest(self->request);
+    pthread_mutex_unlock(&self->lock);
+    return taken;
+}
+
+static bool on_end(void *context, http_end_t how) {
+    take_t *self = context;
+    pthread_mutex_lock(&self->lock);
+    bool done = self->end_now || how == HTTP_END_LOST;
+    self->asked++;
+    self->ends += done;
+    self->how = how;
+    self->sleeping = !done;
+    http_request_t *request = self->request;
+    if (done) self->request = NULL;
+    strbuf_t text = {0};
+    if (done && how != HTTP_END_LOST) strbuf_add(&text, self->got.data ? self->got.data : "", self->got.len);
+    pthread_mutex_unlock(&self->lock);
+    if (done && how != HTTP_END_LOST) http_answer(request, how == HTTP_END_WHOLE ? 200 : 299, "text/plain", &text);
+    return done;
+}
+
+static void begin_take(http_request_t *request, void *context) {
+    take_t *self = context;
+    pthread_mutex_lock(&self->lock);
+    assert_null(self->request);
+    self->request = request;
+    strbuf_clear(&self->got);
+    self->ends = self->asked = 0;
+    self->sleeping = false;
+    pthread_mutex_unlock(&self->lock);
+    if (http_header(request, "X-Refuse"))
+        http_problem(request, 422, "odd", "not this one", NULL);
+    else
+        http_take_body(request, &(http_taker_t){on_piece, on_end, self});
+    if (http_header(request, "X-Refuse")) self->request = NULL;
+}
+
+static void handle_take(http_request_t *request, void *context) {
+    (void)context;
+    atomic_fetch_add(&handled, 1);
+    http_problem(request, 500, "odd", "its body was to be taken", NULL);
+}
+
+/* One whose body was kept, and which then wants to be asked again and again. */
+static void handle_ends(http_request_t *request, void *context) {
+    take_t *self = context;
+    size_t len;
+    const char *text = http_body(request, &len);
+    pthread_mutex_lock(&self->lock);
+    self->request = request;
+    self->ends = self->asked = 0;
+    strbuf_clear(&self->got);
+    strbuf_add(&self->got, text, len);
+    pthread_mutex_unlock(&self->lock);
+    http_take_body(request, &(http_taker_t){on_piece, on_end, self});
+}
+
 static const http_route_t routes[] = {
-    {"GET", "/", handle_text, "root", NULL},
-    {"GET", "/things", handle_text, "things", NULL},
-    {"POST", "/things", handle_echo, NULL, "application/json"},
-    {"GET", "/things/special", handle_text, "special", NULL},
-    {"GET", "/things/{a}", handle_text, "one", NULL},
-    {"GET", "/things/{a}/parts/{b}", handle_segments, NULL, NULL},
-    {"GET", "/query", handle_query, NULL, NULL},
-    {"GET", "/late", handle_leave, NULL, NULL},
-    {"GET", "/problem", handle_problem, NULL, NULL},
-    {"GET", "/busy", handle_for_now, NULL, NULL},
+    {"GET", "/", handle_text, "root", NULL, NULL},
+    {"GET", "/things", handle_text, "things", NULL, NULL},
+    {"POST", "/things", handle_echo, NULL, "application/json", NULL},
+    {"GET", "/things/special", handle_text, "special", NULL, NULL},
+    {"GET", "/things/{a}", handle_text, "one", NULL, NULL},
+    {"GET", "/things/{a}/parts/{b}", handle_segments, NULL, NULL, NULL},
+    {"GET", "/query", handle_query, NULL, NULL, NULL},
+    {"GET", "/late", handle_leave, NULL, NULL, NULL},
+    {"GET", "/problem", handle_problem, NULL, NULL, NULL},
+    {"GET", "/busy", handle_for_now, NULL, NULL, NULL},
+    {"POST", "/take", handle_take, &take, "application/json", begin_take},
+    {"POST", "/ends", handle_ends, &take, "application/json", NULL},
 };
 
 static http_server_t *start(int threads, int connections) {
@@ -252,6 +337,363 @@ static void a_body_without_end_ends_the_connection(void **state) {
     while (chunks < 100000 && send(fd, chunk, strlen(chunk), MSG_NOSIGNAL) > 0) chunks++;
     assert_true(chunks < 100000);
     close(fd);
+}
+
+/* A request whose body comes as gzip, or as something that says so. */
+static reply_t post_gzip(const char *target, const char *coding, const strbuf_t *gzip) {
+    reply_t reply;
+    int fd = connect_to(port);
+    char *head = mem_printf("POST %s HTTP/1.1\r\nHost: t\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", target,
+                            coding, gzip->len);
+    http_write(fd, head);
+    http_write_bytes(fd, gzip->data, gzip->len);
+    assert_true(http_read(fd, &reply, false));
+    free(head);
+    close(fd);
+    return reply;
+}
+
+static void check_gzip(const char *coding, const strbuf_t *gzip, int code, const char *part) {
+    reply_t reply = post_gzip("/things", coding, gzip);
+    if (reply.code != code || !strstr(reply.body, part))
+        fail_msg("%s: %d instead of %d: %s", coding, reply.code, code, reply.body);
+    reply_free(&reply);
+}
+
+static void a_body_may_come_as_gzip(void **state) {
+    static const char *const codings[] = {"gzip", "x-gzip", "GZip", "identity, gzip", " gzip ,"};
+    (void)state;
+    strbuf_t gzip = {0};
+    gzip_add(&gzip, "[1,2", 4);
+    gzip_add(&gzip, ",3]", 3);
+    for (size_t i = 0; i < ARRAY_LEN(codings); i++) check_gzip(codings[i], &gzip, 201, "[1,2,3]");
+    strbuf_free(&gzip);
+    check("POST", "/things", "Content-Encoding: identity\r\n", "[1]", 201, "[1]");
+    check("POST", "/things", "Content-Encoding:\r\n", "[1]", 201, "[1]");
+}
+
+static void what_is_no_gzip_is_refused_unseen(void **state) {
+    (void)state;
+    strbuf_t gzip = {0};
+    int before = atomic_load(&handled);
+    strbuf_adds(&gzip, "[1,2,3]");
+    check_gzip("gzip", &gzip, 400, "/problems/invalid-encoding");
+    strbuf_clear(&gzip);
+    gzip_add(&gzip, "[1,2,3]", 7);
+    gzip.len--;
+    check_gzip("gzip", &gzip, 400, "/problems/invalid-encoding");
+    gzip.len++;
+    strbuf_adds(&gzip, "[4]");
+    check_gzip("gzip", &gzip, 400, "/problems/invalid-encoding");
+    strbuf_free(&gzip);
+    check("POST", "/things", "Content-Encoding: gzip\r\n", "", 400, NULL);
+    assert_int_equal(atomic_load(&handled), before);
+}
+
+static void another_encoding_is_refused_and_the_answer_says_which_is_known(void **state) {
+    static const char *const codings[] = {"br", "gzip, gzip", "deflate", "gzip, br", "gzipp"};
+    (void)state;
+    strbuf_t gzip = {0};
+    gzip_add(&gzip, "[1,2,3]", 7);
+    for (size_t i = 0; i < ARRAY_LEN(codings); i++) {
+        reply_t reply = post_gzip("/things", codings[i], &gzip);
+        assert_int_equal(reply.code, 415);
+        assert_non_null(strstr(reply.body, "/problems/unsupported-encoding"));
+        assert_string_equal(reply_header(&reply, "Accept-Encoding"), "gzip");
+        reply_free(&reply);
+    }
+    strbuf_free(&gzip);
+    check("POST", "/things", "Content-Encoding: gzip\r\nContent-Encoding: br\r\n", "x", 415, NULL);
+}
+
+static void a_small_body_that_inflates_to_a_large_one_is_too_large(void **state) {
+    enum { SIZE = 1 << 24 };
+    (void)state;
+    char *zeros = mem_zero(1, SIZE);
+    strbuf_t gzip = {0};
+    gzip_add(&gzip, zeros, BODY_LIMIT + 1);
+    check_gzip("gzip", &gzip, 413, "/problems/too-large");
+    assert_true(gzip.len < BODY_LIMIT);
+    strbuf_clear(&gzip);
+    memset(zeros, 'x', BODY_LIMIT);
+    gzip_add(&gzip, zeros, BODY_LIMIT);
+    check_gzip("gzip", &gzip, 201, "xxx");
+    strbuf_clear(&gzip);
+    for (int i = 0; i < 60; i++) gzip_add(&gzip, "", 0); /* larger as it comes than what it holds */
+    check_gzip("gzip", &gzip, 413, "/problems/too-large");
+    strbuf_free(&gzip);
+    free(zeros);
+}
+
+/* Sends the headers and sees what is answered to them alone. */
+static reply_t expect(int fd, const char *target, const char *headers, size_t len) {
+    reply_t reply;
+    char *head = mem_printf("POST %s HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n%sContent-Length: %zu\r\n\r\n", target,
+                            headers, len);
+    http_write(fd, head);
+    free(head);
+    assert_true(http_read(fd, &reply, false));
+    return reply;
+}
+
+static void who_expects_to_be_told_is_told_to_go_on(void **state) {
+    (void)state;
+    int fd = connect_to(port);
+    for (int i = 0; i < 2; i++) {
+        reply_t reply = expect(fd, "/things", "", 3);
+        assert_int_equal(reply.code, 100);
+        reply_free(&reply);
+        http_write(fd, "[1]");
+        assert_true(http_read(fd, &reply, false));
+        assert_int_equal(reply.code, 201);
+        assert_string_equal(reply.body, "[1]");
+        reply_free(&reply);
+    }
+    close(fd);
+}
+
+static void who_expects_to_be_told_is_told_what_is_wrong_before_the_body(void **state) {
+    static const struct {
+        const char *target, *headers;
+        int code;
+    } wrong[] = {{"/things", "Content-Type: text/plain\r\n", 415},
+                 {"/things", "Content-Encoding: br\r\n", 415},
+                 {"/things/x", "", 405},
+                 {"/nothing", "", 404},
+                 {"/take", "X-Refuse: 1\r\n", 422}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        int fd = connect_to(port);
+        reply_t reply = expect(fd, wrong[i].target, wrong[i].headers, 100);
+        assert_int_equal(reply.code, wrong[i].code);
+        reply_free(&reply);
+        assert_false(http_read(fd, &reply, false)); /* the body was not read, so the connection is of no use */
+        close(fd);
+    }
+}
+
+/* ---- bodies that are taken piece by piece ---- */
+
+/* Lets more be taken; the connection that sleeps goes on. */
+static void may_take(size_t more) {
+    pthread_mutex_lock(&take.lock);
+    take.may += more;
+    if (take.request && take.sleeping) {
+        take.sleeping = false;
+        http_go_on(take.request);
+    }
+    pthread_mutex_unlock(&take.lock);
+}
+
+static bool is_sleeping(void) {
+    pthread_mutex_lock(&take.lock);
+    bool sleeping = take.sleeping;
+    pthread_mutex_unlock(&take.lock);
+    return sleeping;
+}
+
+static void set_take(bool greedy, size_t may) {
+    strbuf_free(&take.got);
+    take = (take_t){.lock = PTHREAD_MUTEX_INITIALIZER, .greedy = greedy, .may = may, .end_now = true};
+}
+
+enum { LONG = 300 * 1000 }; /* beyond the limit for bodies, and what sockets hold */
+
+static char *long_text(void) {
+    char *text = mem_alloc(LONG + 1);
+    for (size_t i = 0; i < LONG; i++) text[i] = (char)('a' + (i * 7 + i / 1000) % 26);
+    text[LONG] = '\0';
+    return text;
+}
+
+static void add_chunks(strbuf_t *out, const char *text, size_t len) {
+    for (size_t at = 0, size = 1; at < len; at += size, size = size * 3 % 5000 + 1) {
+        if (size > len - at) size = len - at;
+        strbuf_addf(out, "%zx\r\n%.*s\r\n", size, (int)size, text + at);
+    }
+    strbuf_adds(out, "0\r\n\r\n");
+}
+
+/* The whole request, in each of the ways that a body can come. */
+static strbuf_t long_request(const char *text, int way) {
+    strbuf_t out = {0}, gzip = {0};
+    gzip_add(&gzip, text, 1000);
+    gzip_add(&gzip, text + 1000, LONG - 1000);
+    strbuf_adds(&out, "POST /take HTTP/1.1\r\nHost: t\r\n");
+    if (way == 0) strbuf_addf(&out, "Content-Length: %d\r\n\r\n%s", LONG, text);
+    if (way == 1) strbuf_adds(&out, "Transfer-Encoding: chunked\r\n\r\n");
+    if (way == 1) add_chunks(&out, text, LONG);
+    if (way == 2) strbuf_addf(&out, "Content-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", gzip.len);
+    if (way == 2) strbuf_add(&out, gzip.data, gzip.len);
+    strbuf_free(&gzip);
+    return out;
+}
+
+typedef struct sender {
+    int fd;
+    strbuf_t text;
+} sender_t;
+
+static void *send_all(void *context) {
+    sender_t *sender = context;
+    http_write_bytes(sender->fd, sender->text.data, sender->text.len);
+    return NULL;
+}
+
+static void *nudge(void *context) {
+    _Atomic bool *ended = context;
+    for (size_t size = 1; !atomic_load(ended); size = size * 5 % 40000 + 1) may_take(size);
+    return NULL;
+}
+
+/* However it comes, and however little is taken at a time, from whatever thread it goes on. */
+static void a_body_that_is_taken_in_pieces_comes_whole(void **state) {
+    char *text = long_text();
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        reply_t reply;
+        pthread_t thread, nudger;
+        _Atomic bool ended = false;
+        set_take(round < 3, 0);
+        sender_t sender = {connect_to(port), long_request(text, round % 3)};
+        assert_int_equal(pthread_create(&thread, NULL, send_all, &sender), 0);
+        assert_int_equal(pthread_create(&nudger, NULL, nudge, (void *)&ended), 0);
+        assert_true(http_read(sender.fd, &reply, false));
+        atomic_store(&ended, true);
+        pthread_join(thread, NULL);
+        pthread_join(nudger, NULL);
+        assert_int_equal(reply.code, 200);
+        assert_string_equal(reply.body, text);
+        assert_int_equal(take.ends, 1);
+        reply_free(&reply);
+        strbuf_free(&sender.text);
+        close(sender.fd);
+    }
+    free(text);
+}
+
+static void who_takes_nothing_is_not_asked_and_the_client_waits(void **state) {
+    char *text = long_text();
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        reply_t reply;
+        pthread_t thread;
+        set_take(false, 100);
+        sender_t sender = {connect_to(port), long_request(text, way)};
+        assert_int_equal(pthread_create(&thread, NULL, send_all, &sender), 0);
+        UNTIL(is_sleeping() && take.got.len == 100);
+        int asked = take.asked;
+        check("GET", "/things", NULL, NULL, 200, "things");
+        clock_sleep_ms(50);
+        assert_int_equal(take.asked, asked);
+        take.greedy = true; /* nobody asks now */
+        may_take(0);
+        assert_true(http_read(sender.fd, &reply, false));
+        assert_string_equal(reply.body, text);
+        reply_free(&reply);
+        pthread_join(thread, NULL);
+        strbuf_free(&sender.text);
+        close(sender.fd);
+    }
+    free(text);
+}
+
+static void the_end_of_a_body_comes_again_until_it_is_taken(void **state) {
+    static const char *const targets[] = {"/take", "/ends"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        reply_t reply;
+        set_take(true, 0);
+        take.end_now = false;
+        int fd = connect_to(port);
+        char *text = http_text("POST", targets[i], NULL, "abc");
+        http_write(fd, text);
+        free(text);
+        for (int round = 0; round < 3; round++) {
+            UNTIL(is_sleeping());
+            may_take(0);
+        }
+        UNTIL(is_sleeping());
+        take.end_now = true;
+        may_take(0);
+        assert_true(http_read(fd, &reply, false));
+        assert_string_equal(reply.body, "abc");
+        assert_int_equal(take.ends, 1);
+        reply_free(&reply);
+        close(fd);
+    }
+}
+
+static void who_takes_a_body_is_told_that_its_client_has_left(void **state) {
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        set_take(round < 2, 2);
+        int fd = connect_to(port);
+        http_write(fd, "POST /take HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\nabcd");
+        UNTIL(take.got.len == (round < 2 ? 4 : 2));
+        struct linger at_once = {.l_onoff = round % 2};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close(fd);
+        if (round >= 2) {
+            UNTIL(is_sleeping());
+            may_take(100); /* one that sleeps is told when it goes on */
+        }
+        UNTIL(take.ends == 1);
+        assert_int_equal(take.how, HTTP_END_LOST);
+        assert_string_equal(take.got.data, "abcd");
+        UNTIL(http_pending(server) == 0);
+    }
+}
+
+static void who_takes_a_body_is_told_that_it_is_damaged(void **state) {
+    (void)state;
+    strbuf_t gzip = {0};
+    gzip_add(&gzip, "abcdefgh", 8);
+    gzip.data[gzip.len - 6] ^= 1;
+    set_take(true, 0);
+    reply_t reply = post_gzip("/take", "gzip", &gzip);
+    assert_int_equal(reply.code, 299);
+    assert_int_equal(take.how, HTTP_END_BROKEN);
+    reply_free(&reply);
+    gzip.data[gzip.len - 6] ^= 1;
+    gzip.len -= 4;
+    reply = post_gzip("/take", "gzip", &gzip);
+    assert_int_equal(reply.code, 299);
+    assert_string_equal(reply.body, "abcdefgh");
+    reply_free(&reply);
+    strbuf_free(&gzip);
+}
+
+static void the_rest_of_a_body_can_be_thrown_away_but_not_for_ever(void **state) {
+    (void)state;
+    char body[2 * BODY_LIMIT + 1], chunk[0x400 + 8] = "400\r\n";
+    memset(body, 'x', sizeof body);
+    body[sizeof body - 1] = '\0';
+    set_take(false, 10);
+    take.ignore = true;
+    check("POST", "/take", NULL, body, 200, "xxxxxxxxxx");
+    set_take(false, 10);
+    take.ignore = true;
+    memset(chunk + 5, 'x', 0x400);
+    memcpy(chunk + 5 + 0x400, "\r\n", 3);
+    int fd = connect_to(port);
+    http_write(fd, "POST /take HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+    size_t chunks = 0;
+    while (chunks < 100000 && send(fd, chunk, strlen(chunk), MSG_NOSIGNAL) > 0) chunks++;
+    assert_true(chunks < 100000);
+    UNTIL(take.ends == 1);
+    assert_int_equal(take.how, HTTP_END_LOST);
+    close(fd);
+}
+
+static void a_body_that_is_refused_before_it_comes_is_not_taken(void **state) {
+    (void)state;
+    set_take(true, 0);
+    check("POST", "/take", "X-Refuse: 1\r\n", "abc", 422, NULL);
+    check("POST", "/take", "Content-Type: text/plain\r\n", "abc", 415, NULL);
+    assert_int_equal(take.asked, 0);
+    check("POST", "/take", NULL, "abc", 200, "abc");
+    check("POST", "/take", NULL, "", 200, "");
 }
 
 /* ---- answers ---- */
@@ -460,6 +902,19 @@ int main(void) {
         cmocka_unit_test(a_body_of_another_type_is_refused_unseen),
         cmocka_unit_test(a_body_that_is_too_large_is_refused_unseen),
         cmocka_unit_test(a_body_without_end_ends_the_connection),
+        cmocka_unit_test(a_body_may_come_as_gzip),
+        cmocka_unit_test(what_is_no_gzip_is_refused_unseen),
+        cmocka_unit_test(another_encoding_is_refused_and_the_answer_says_which_is_known),
+        cmocka_unit_test(a_small_body_that_inflates_to_a_large_one_is_too_large),
+        cmocka_unit_test(who_expects_to_be_told_is_told_to_go_on),
+        cmocka_unit_test(who_expects_to_be_told_is_told_what_is_wrong_before_the_body),
+        cmocka_unit_test(a_body_that_is_taken_in_pieces_comes_whole),
+        cmocka_unit_test(who_takes_nothing_is_not_asked_and_the_client_waits),
+        cmocka_unit_test(the_end_of_a_body_comes_again_until_it_is_taken),
+        cmocka_unit_test(who_takes_a_body_is_told_that_its_client_has_left),
+        cmocka_unit_test(who_takes_a_body_is_told_that_it_is_damaged),
+        cmocka_unit_test(the_rest_of_a_body_can_be_thrown_away_but_not_for_ever),
+        cmocka_unit_test(a_body_that_is_refused_before_it_comes_is_not_taken),
         cmocka_unit_test(a_problem_is_json_of_rfc_9457),
         cmocka_unit_test(a_connection_takes_one_request_after_the_other),
         cmocka_unit_test(an_answer_can_come_later_from_another_thread),
