@@ -66,18 +66,26 @@ const char *http_reason(int code) {
     return MHD_get_reason_phrase_for((unsigned)code);
 }
 
+void http_problem_add(strbuf_t *out, int code, const char *type, const char *detail, const char *more) {
+    strbuf_addf(out, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", type, http_reason(code),
+                code);
+    strbuf_add_jsons(out, detail);
+    if (more) strbuf_addf(out, ",%s", more);
+    strbuf_addc(out, '}');
+}
+
 void http_problem(http_request_t *request, int code, const char *type, const char *detail, const char *more) {
     strbuf_t body = {0};
-    strbuf_addf(&body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", type, http_reason(code),
-                code);
-    strbuf_add_jsons(&body, detail);
-    if (more) strbuf_addf(&body, ",%s", more);
-    strbuf_addc(&body, '}');
-    http_answer(request, code, "application/problem+json", &body);
+    http_problem_add(&body, code, type, detail, more);
+    http_answer(request, code, HTTP_PROBLEM_TYPE, &body);
+}
+
+void http_add_retry_after(http_request_t *request) {
+    http_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_SECONDS);
 }
 
 void http_problem_for_now(http_request_t *request, int code, const char *type, const char *detail) {
-    http_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_SECONDS);
+    http_add_retry_after(request);
     http_problem(request, code, type, detail, NULL);
 }
 

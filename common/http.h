@@ -104,8 +104,14 @@ void http_answer_json(http_request_t *request, int code, strbuf_t *body);
    `"commandId":"…"`. `type` is the last part of the URI, stable: "not-found". */
 void http_problem(http_request_t *request, int code, const char *type, const char *detail, const char *more);
 
+#define HTTP_PROBLEM_TYPE "application/problem+json"
+/* Appends the text of a problem. */
+void http_problem_add(strbuf_t *out, int code, const char *type, const char *detail, const char *more);
+
 /* The same for what passes by itself, with Retry-After: something is away, or busy. */
 void http_problem_for_now(http_request_t *request, int code, const char *type, const char *detail);
+
+void http_add_retry_after(http_request_t *request);
 
 /* The reason phrase of RFC 9110. */
 const char *http_reason(int code);

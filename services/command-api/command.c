@@ -1,6 +1,6 @@
 /* From a request to a command in the log.
 
-       request ── id, terms ── JSON ── schema ──▶ (seen before? ──▶ its answer) ──▶ record ──▶ producer ──▶ fate.c      */
+       request ── id, terms ──▶ order ── JSON ── schema ──▶ (seen before? ──▶ its answer) ──▶ record ──▶ producer ──▶ fate.c      */
 #include "services/command-api/command_api.h"
 
 #include "common/clock.h"
@@ -25,9 +25,9 @@ static const refusal_t refused_full = {429, "too-many-commands", "Too many comma
 static const refusal_t refused_key = {
     422, "idempotency-key-reused", "The idempotency key came with another request before.", false};
 
-/* ---- checks, each of which answers the request where it fails ---- */
+/* ---- checks, each of which answers where it fails ---- */
 
-static bool check_terms(http_request_t *request, const command_route_t *route, terms_t *terms) {
+bool command_terms(http_request_t *request, const command_route_t *route, terms_t *terms, const asker_t *asker) {
     const settings_t *settings = route->api->settings;
     const terms_headers_t headers = {
         .if_match = http_header(request, "If-Match"),
@@ -40,21 +40,25 @@ static bool check_terms(http_request_t *request, const command_route_t *route, t
     terms_result_t result =
         terms_read(&headers, route->method, route->verb, settings->limits.wait_seconds, terms, &error);
     if (result == TERMS_INVALID)
-        command_refuse(request, &refused_header, error.text, NULL);
+        answer_refuse(asker, &refused_header, error.text, NULL);
     else if (result == TERMS_NEVER_MATCH)
-        command_refuse(request, &refused_no_match, NULL, NULL);
+        answer_refuse(asker, &refused_no_match, NULL, NULL);
     else if (settings->rules.require_conditions && route->verb != VERB_CREATE && !terms->conditional)
-        command_refuse(request, &refused_no_condition, NULL, NULL);
+        answer_refuse(asker, &refused_no_condition, NULL, NULL);
     else
         return true;
     return false;
 }
 
-static void refuse_schema(http_request_t *request, const schema_t *schema, const json_t *data) {
+int64_t command_deadline(const terms_t *terms) {
+    return clock_monotonic_us() + terms->wait_seconds * 1000000LL;
+}
+
+static void refuse_schema(const order_t *order, const schema_t *schema, const json_t *data) {
     strbuf_t more = {0};
     strbuf_adds(&more, "\"errors\":");
     record_add_failures(&more, schema, data);
-    command_refuse(request, &refused_schema, NULL, more.data);
+    answer_refuse(&order->asker, &refused_schema, NULL, more.data);
     strbuf_free(&more);
 }
 
@@ -84,18 +88,17 @@ static json_t *read_body(const char *text, size_t len, err_t *error) {
 }
 
 /* A patch is checked when it is applied: only then there is an entity to check. */
-static bool check_body(http_request_t *request, const command_route_t *route, const terms_t *terms) {
-    if (terms->verb == VERB_DELETE) return true;
-    size_t len;
-    const char *text = http_body(request, &len);
+static bool check_body(const order_t *order) {
+    const schema_t *schema = order->route->type->schema;
+    if (order->terms->verb == VERB_DELETE) return true;
     err_t error;
-    json_t *data = read_body(text, len, &error);
+    json_t *data = read_body(order->body.text, order->body.len, &error);
     if (!data) {
-        command_refuse(request, &refused_json, error.text, NULL);
+        answer_refuse(&order->asker, &refused_json, error.text, NULL);
         return false;
     }
-    bool valid = terms->patch != COMMAND_REPLACE || schema_valid(route->type->schema, data);
-    if (!valid) refuse_schema(request, route->type->schema, data);
+    bool valid = order->terms->patch != COMMAND_REPLACE || schema_valid(schema, data);
+    if (!valid) refuse_schema(order, schema, data);
     json_decref(data);
     return valid;
 }
@@ -113,72 +116,75 @@ static void add_texts(strbuf_t *name, const char *const *texts) {
 }
 
 /* The ids of a request with an idempotency key come from the request, so that its repeats have the same. */
-static void derive_ids(sending_t *sending) {
-    const command_route_t *route = sending->route;
-    const terms_t *terms = &sending->terms;
+static void derive_ids(sending_t *sending, const order_t *order) {
+    const char *base = order->route->type->base;
+    const terms_t *terms = order->terms;
     strbuf_t name = {0};
-    if (terms->verb == VERB_CREATE && route->verb == VERB_CREATE) {
-        add_texts(&name, (const char *const[]){"entity", route->type->base, terms->key, NULL});
+    if (!order->id) {
+        add_texts(&name, (const char *const[]){"entity", base, terms->key, NULL});
         uuid8(name.data, name.len, sending->id);
         strbuf_clear(&name);
     }
-    size_t len;
-    const char *body = http_body(sending->request, &len);
     strbuf_addf(&name, "%d %d %lld ", (int)terms->verb, (int)terms->patch, (long long)terms->expected_version);
-    add_texts(&name, (const char *const[]){"command", route->type->base, sending->id, terms->key, NULL});
-    add_part(&name, body, len);
+    add_texts(&name, (const char *const[]){"command", base, sending->id, terms->key, NULL});
+    add_part(&name, order->body.text ? order->body.text : "", order->body.len);
     uuid8(name.data, name.len, sending->command_id);
     strbuf_free(&name);
 }
 
-static sending_t *sending_new(http_request_t *request, const command_route_t *route, const terms_t *terms) {
+static void encode(sending_t *sending, const order_t *order, int64_t now_ms) {
+    const terms_t *terms = order->terms;
+    command_encode(&sending->record, &(command_parts_t){
+                                         .type = order->route->type->commands[terms->verb],
+                                         .id = sending->id,
+                                         .command_id = sending->command_id,
+                                         .body = terms->verb == VERB_DELETE ? (json_span_t){0} : order->body,
+                                         .patch = terms->patch,
+                                         .idempotency_key = terms->key[0] ? terms->key : NULL,
+                                         .expected_version = terms->expected_version,
+                                         .time_ms = now_ms,
+                                     });
+}
+
+static sending_t *sending_new(const order_t *order) {
     sending_t *sending = mem_zero(1, sizeof *sending);
     int64_t now_ms = clock_ms();
-    sending->request = request;
-    sending->route = route;
-    sending->terms = *terms;
+    sending->route = order->route;
+    sending->terms = *order->terms;
+    sending->asker = order->asker;
     sending->start_us = clock_monotonic_us();
+    sending->deadline_us = order->deadline_us;
     uuid7(now_ms, sending->command_id);
-    if (route->verb == VERB_CREATE)
-        uuid7(now_ms, sending->id);
+    if (order->id)
+        snprintf(sending->id, sizeof sending->id, "%s", order->id);
     else
-        snprintf(sending->id, sizeof sending->id, "%s", http_segment(request, 0));
-    if (terms->key[0]) derive_ids(sending);
-    sending->partition = kafka_partition(sending->id, strlen(sending->id), route->api->settings->partitions);
+        uuid7(now_ms, sending->id);
+    if (order->terms->key[0]) derive_ids(sending, order);
+    sending->partition = kafka_partition(sending->id, strlen(sending->id), order->route->api->settings->partitions);
+    encode(sending, order, now_ms);
     return sending;
 }
 
-/* ---- sending ---- */
-
-static void encode(strbuf_t *out, const sending_t *sending) {
-    const terms_t *terms = &sending->terms;
-    json_span_t body = {0};
-    if (terms->verb != VERB_DELETE) body.text = http_body(sending->request, &body.len);
-    command_encode(out, &(command_parts_t){
-                            .type = sending->route->type->commands[terms->verb],
-                            .id = sending->id,
-                            .command_id = sending->command_id,
-                            .body = body,
-                            .patch = terms->patch,
-                            .idempotency_key = terms->key[0] ? terms->key : NULL,
-                            .expected_version = terms->expected_version,
-                            .time_ms = clock_ms(),
-                        });
+void command_free(sending_t *sending) {
+    strbuf_free(&sending->record);
+    free(sending);
 }
+
+/* ---- sending ---- */
 
 static void send_command(sending_t *sending) {
     static const refusal_t *const refusals[] = {
         [PRODUCER_FULL] = &refused_full, [PRODUCER_AWAY] = &refused_away, [PRODUCER_TOO_LARGE] = &refused_size};
     const command_api_t *api = sending->route->api;
-    strbuf_t record = {0};
-    encode(&record, sending);
     if (sending->terms.wait_seconds >= 0) command_expect(sending);
+    /* Once it is sent it belongs to command_done, and may be gone. */
+    strbuf_t record = sending->record;
+    sending->record = (strbuf_t){0};
     producer_sent_t sent = producer_send(api->producer, sending->partition, sending->id, &record, sending);
-    if (sent == PRODUCER_SENT) return; /* from here on it belongs to command_done, and so does the request */
-    strbuf_free(&record);
+    if (sent == PRODUCER_SENT) return;
+    sending->record = record;
     if (sending->wait) waits_forget(api->waits, sending->wait);
-    command_refuse(sending->request, refusals[sent], NULL, NULL);
-    free(sending);
+    command_refuse(sending, refusals[sent], NULL);
 }
 
 /* What the event store knows of the key: the command that it first came with, and this command's outcome. A store that
@@ -189,8 +195,7 @@ static void on_known(lookup_request_t *lookup, status_t status, const err_t *err
     const redisReply *outcome = status == STATUS_OK ? lookup_reply(lookup, 1) : NULL;
     (void)error;
     if (first && first->type == REDIS_REPLY_STRING && strcmp(first->str, sending->command_id)) {
-        command_refuse(sending->request, &refused_key, NULL, NULL);
-        free(sending);
+        command_refuse(sending, &refused_key, NULL);
     } else if (outcome && outcome->type == REDIS_REPLY_STRING) {
         command_repeated(sending, outcome->str, outcome->len);
     } else {
@@ -208,17 +213,26 @@ static void look_up_key(sending_t *sending) {
     lookup_submit(sending->route->api->outcomes, lookup);
 }
 
-void command_handle(http_request_t *request, void *context) {
-    const command_route_t *route = context;
-    terms_t terms;
-    if (route->verb != VERB_CREATE && !id_valid(http_segment(request, 0))) {
-        command_refuse(request, &refused_no_such_id, NULL, NULL);
-        return;
-    }
-    if (!check_terms(request, route, &terms) || !check_body(request, route, &terms)) return;
-    sending_t *sending = sending_new(request, route, &terms);
-    if (terms.key[0])
+void command_order(const order_t *order) {
+    if (!check_body(order)) return;
+    sending_t *sending = sending_new(order);
+    if (order->terms->key[0])
         look_up_key(sending);
     else
         send_command(sending);
+}
+
+void command_handle(http_request_t *request, void *context) {
+    const command_route_t *route = context;
+    const asker_t asker = answer_asker(request);
+    const char *id = route->verb == VERB_CREATE ? NULL : http_segment(request, 0);
+    terms_t terms;
+    if (id && !id_valid(id)) {
+        answer_refuse(&asker, &refused_no_such_id, NULL, NULL);
+        return;
+    }
+    if (!command_terms(request, route, &terms, &asker)) return;
+    order_t order = {.route = route, .terms = &terms, .id = id, .deadline_us = command_deadline(&terms), .asker = asker};
+    order.body.text = http_body(request, &order.body.len);
+    command_order(&order);
 }

@@ -4,6 +4,7 @@
 
 #include "common/lookup.h"
 #include "common/metric.h"
+#include "services/command-api/answer.h"
 #include "services/command-api/producer.h"
 #include "services/command-api/terms.h"
 #include "services/command-api/waits.h"
@@ -39,22 +40,42 @@ status_t command_api_run(void *self, err_t *error) MUST_CHECK;
 void command_api_drain(void *self);
 void command_api_close(void *self); /* also half-built */
 
-/* A command on its way from its request to its answer. */
+/* What somebody wants done. All of it is borrowed for the call that it is given to. */
+typedef struct order {
+    const command_route_t *route;
+    const terms_t *terms;
+    const char *id;      /* the entity's; NULL: a new one */
+    json_span_t body;    /* text NULL: none */
+    int64_t deadline_us; /* until when its sender waits for the outcome, where the terms say so */
+    asker_t asker;
+} order_t;
+
+/* command.c */
+/* A request that is a command. `context` is its command_route_t. */
+void command_handle(http_request_t *request, void *context);
+/* Reads and checks the terms that a request's headers set. False: they are refused, and `asker` was given the answer. */
+bool command_terms(http_request_t *request, const command_route_t *route, terms_t *terms, const asker_t *asker);
+/* When a wait of the terms is over that begins now. */
+int64_t command_deadline(const terms_t *terms);
+/* Checks the order and sends it on its way; its asker is given, now or later, exactly one answer. */
+void command_order(const order_t *order);
+
+/* A command on its way from its order to its answer. */
 typedef struct sending {
-    http_request_t *request;
     const command_route_t *route;
     terms_t terms;
-    int64_t start_us;
-    wait_t *wait; /* NULL: the request does not wait for its outcome */
+    asker_t asker;
+    int64_t start_us, deadline_us;
+    strbuf_t record; /* as it goes to the log; empty once that has it */
+    wait_t *wait;    /* NULL: nobody waits for its outcome */
     int32_t partition;
     char command_id[UUID_TEXT_SIZE];
     char id[ID_SIZE]; /* the entity's */
 } sending_t;
 
-/* command.c: a request that is a command. `context` is its command_route_t. */
-void command_handle(http_request_t *request, void *context);
+void command_free(sending_t *sending);
 
-/* fate.c: what became of it; each but the first frees the sending and answers its request, now or later. */
+/* fate.c: what became of it; each but the first answers it and frees it, now or later. */
 /* Looks out for the outcome; sets `wait`. */
 void command_expect(sending_t *sending);
 /* The producer's producer_done_t. */
@@ -63,15 +84,8 @@ void command_done(void *sending, fate_t fate, const char *why);
 void command_waited(void *sending, const char *outcome, size_t len);
 /* The same request came before, and this is its outcome. */
 void command_repeated(sending_t *sending, const char *outcome, size_t len);
-/* Why a command is refused: a row for each problem that the API answers with. */
-typedef struct refusal {
-    int code;
-    const char *type;
-    const char *detail; /* NULL: the case has its own */
-    bool passing;       /* the same request may succeed soon */
-} refusal_t;
 extern const refusal_t refused_away;
-void command_refuse(http_request_t *request, const refusal_t *refusal, const char *detail, const char *more);
+void command_refuse(sending_t *sending, const refusal_t *refusal, const char *more);
 
 /* outcome.c: GET /commands/{commandId}. `context` is the command_api_t. */
 void command_outcome_handle(http_request_t *request, void *context);

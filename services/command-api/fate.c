@@ -9,7 +9,6 @@
 #include "model/keys.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const refusal_t refused_away = {503, "log-unavailable", "The command was not written: the log does not answer.", true};
@@ -25,15 +24,15 @@ static const struct {
     {"not-found", 404}, {"already-exists", 409}, {"linked", 409}, {"version-mismatch", 412}, {"too-large", 413},
 };
 
-void command_refuse(http_request_t *request, const refusal_t *refusal, const char *detail, const char *more) {
-    char labels[64];
-    snprintf(labels, sizeof labels, "reason=\"%s\"", refusal->type);
-    metric_add(metric_counter("odradek_commands_refused_total", "Commands that were not accepted.", labels), 1);
-    if (!detail) detail = refusal->detail;
-    if (refusal->passing)
-        http_problem_for_now(request, refusal->code, refusal->type, detail);
-    else
-        http_problem(request, refusal->code, refusal->type, detail, more);
+void command_refuse(sending_t *sending, const refusal_t *refusal, const char *more) {
+    answer_refuse(&sending->asker, refusal, NULL, more);
+    command_free(sending);
+}
+
+/* Gives the answer and ends the sending. */
+static void answer(sending_t *sending, answer_t *answer) {
+    answer_give(&sending->asker, answer);
+    command_free(sending);
 }
 
 static const char *command_type(const sending_t *sending) {
@@ -46,14 +45,12 @@ static void count_accepted(const sending_t *sending) {
     metric_add(metric_counter("odradek_commands_accepted_total", "Commands that were written to the log.", labels), 1);
 }
 
-static void answer_accepted(const sending_t *sending) {
-    char location[64];
-    strbuf_t body = {0};
-    snprintf(location, sizeof location, "/commands/%s", sending->command_id);
-    http_add_header(sending->request, "Location", location);
-    strbuf_addf(&body, "{\"commandId\":\"%s\",\"id\":\"%s\",\"type\":\"%s\"}", sending->command_id, sending->id,
+static void answer_accepted(sending_t *sending) {
+    answer_t accepted = {.code = 202, .media_type = "application/json", .waited = -1};
+    snprintf(accepted.location, sizeof accepted.location, "/commands/%s", sending->command_id);
+    strbuf_addf(&accepted.body, "{\"commandId\":\"%s\",\"id\":\"%s\",\"type\":\"%s\"}", sending->command_id, sending->id,
                 command_type(sending));
-    http_answer_json(sending->request, 202, &body);
+    answer(sending, &accepted);
 }
 
 /* ---- with the outcome ---- */
@@ -66,7 +63,7 @@ static int rejection_code(const sending_t *sending, const char *type) {
     return 422;
 }
 
-static void answer_rejected(const sending_t *sending, const json_t *outcome) {
+static void add_rejection(const sending_t *sending, const json_t *outcome, answer_t *out) {
     const json_t *error = json_object_get(outcome, "error"), *errors = json_object_get(error, "errors");
     const char *type = json_text(error, "type"), *detail = json_text(error, "detail");
     strbuf_t more = {0};
@@ -76,36 +73,35 @@ static void answer_rejected(const sending_t *sending, const json_t *outcome) {
         strbuf_adds(&more, ",\"errors\":");
         json_add_value(&more, errors);
     }
-    http_problem(sending->request, rejection_code(sending, type), type, detail, more.data);
+    out->code = rejection_code(sending, type);
+    out->media_type = HTTP_PROBLEM_TYPE;
+    http_problem_add(&out->body, out->code, type, detail, more.data);
     strbuf_free(&more);
 }
 
-static void answer_done(const sending_t *sending, const json_t *outcome, const char *record, size_t len) {
-    char location[256], tag[32];
-    strbuf_t body = {0};
-    snprintf(tag, sizeof tag, "\"%lld\"", (long long)json_integer_value(json_object_get(outcome, "version")));
-    http_add_header(sending->request, "ETag", tag);
+static void add_success(const sending_t *sending, const json_t *outcome, answer_t *out) {
+    long long version = json_integer_value(json_object_get(outcome, "version"));
     bool created = sending->terms.verb == VERB_CREATE;
-    if (created) {
-        snprintf(location, sizeof location, "/%s/%s", sending->route->type->base, sending->id);
-        http_add_header(sending->request, "Location", location);
-    }
-    command_outcome_add(&body, record, len);
-    http_answer_json(sending->request, created ? 201 : 200, &body);
+    snprintf(out->etag, sizeof out->etag, "\"%lld\"", version);
+    if (created)
+        snprintf(out->location, sizeof out->location, "/%s/%s", sending->route->type->base, sending->id);
+    out->code = created ? 201 : 200;
 }
 
-static void answer_outcome(const sending_t *sending, const char *record, size_t len) {
-    char applied[32];
+static void answer_outcome(sending_t *sending, const char *record, size_t len) {
+    answer_t told = {.media_type = "application/json", .waited = sending->terms.wait_seconds};
     json_t *outcome = json_read(record, len, NULL);
     const char *status = json_text(outcome, "status");
-    snprintf(applied, sizeof applied, "wait=%d", sending->terms.wait_seconds);
-    if (status) http_add_header(sending->request, "Preference-Applied", applied);
-    if (!status)
+    if (!status) {
         answer_accepted(sending); /* what is in the store cannot be read; the command was accepted all the same */
-    else if (!strcmp(status, "accepted"))
-        answer_done(sending, outcome, record, len);
-    else
-        answer_rejected(sending, outcome);
+    } else if (!strcmp(status, "accepted")) {
+        add_success(sending, outcome, &told);
+        command_outcome_add(&told.body, record, len);
+        answer(sending, &told);
+    } else {
+        add_rejection(sending, outcome, &told);
+        answer(sending, &told);
+    }
     json_decref(outcome);
 }
 
@@ -114,7 +110,6 @@ void command_repeated(sending_t *sending, const char *outcome, size_t len) {
         answer_outcome(sending, outcome, len);
     else
         answer_accepted(sending);
-    free(sending);
 }
 
 /* ---- waiting ---- */
@@ -124,7 +119,7 @@ void command_repeated(sending_t *sending, const char *outcome, size_t len) {
 enum { LOOK_SECONDS = 1 };
 
 static int64_t left_us(const sending_t *sending) {
-    return sending->start_us + sending->terms.wait_seconds * 1000000LL - clock_monotonic_us();
+    return sending->deadline_us - clock_monotonic_us();
 }
 
 void command_expect(sending_t *sending) {
@@ -152,14 +147,12 @@ static void on_look(lookup_request_t *lookup, status_t status, const err_t *erro
         answer_outcome(sending, reply->str, reply->len);
     else
         answer_accepted(sending);
-    free(sending);
 }
 
 void command_waited(void *context, const char *outcome, size_t len) {
     sending_t *sending = context;
     if (outcome) {
         answer_outcome(sending, outcome, len);
-        free(sending);
         return;
     }
     /* It may have passed by while the reader of outcomes was away. */
@@ -181,7 +174,6 @@ static void command_written(sending_t *sending) {
         return;
     }
     answer_accepted(sending);
-    free(sending);
 }
 
 void command_done(void *context, fate_t fate, const char *why) {
@@ -195,8 +187,7 @@ void command_done(void *context, fate_t fate, const char *why) {
     snprintf(more, sizeof more, "\"commandId\":\"%s\"", sending->command_id);
     if (sending->wait) waits_forget(sending->route->api->waits, sending->wait);
     if (fate == FATE_NOT_WRITTEN)
-        command_refuse(sending->request, &refused_away, NULL, NULL);
+        command_refuse(sending, &refused_away, NULL);
     else
-        command_refuse(sending->request, &refused_unknown, NULL, more);
-    free(sending);
+        command_refuse(sending, &refused_unknown, more);
 }
