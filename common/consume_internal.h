@@ -24,7 +24,7 @@ typedef struct partition {
     int topic;
     int32_t number;
     int64_t next;     /* position behind what was collected */
-    int64_t position; /* position behind what was applied */
+    int64_t position; /* position behind what was applied; below 0: never taken here */
     rd_kafka_message_t **messages; /* collected and not yet applied */
     size_t count, cap;
     bool touched; /* collected from since the last batch */

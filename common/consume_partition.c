@@ -24,7 +24,7 @@ partition_t *consume_partition(consume_t *c, int topic, int32_t number) {
         size_t wanted = (size_t)number + 1;
         c->partitions[topic] = mem_resize(c->partitions[topic], wanted, sizeof(partition_t));
         for (size_t i = count; i < wanted; i++)
-            c->partitions[topic][i] = (partition_t){.topic = topic, .number = (int32_t)i};
+            c->partitions[topic][i] = (partition_t){.topic = topic, .number = (int32_t)i, .position = RD_KAFKA_OFFSET_INVALID};
         c->partitions_count[topic] = wanted;
     }
     return &c->partitions[topic][number];
@@ -262,11 +262,12 @@ void consume_take_pending(consume_t *c) {
 
 /* ---- lag ---- */
 
+/* One that cannot be taken yet, since its store is away, say, lags behind where it was when it last ran here. */
 static void update_lag(consume_t *c, partition_t *partition) {
     int64_t first, end;
     if (rd_kafka_get_watermark_offsets(c->consumer, c->options.topics[partition->topic], partition->number, &first,
                                        &end) ||
-        end < 0 || partition->state != PARTITION_RUNNING)
+        end < 0 || partition->position < 0)
         return;
     metric_set(partition->lag, end > partition->position ? (double)(end - partition->position) : 0);
 }

@@ -121,6 +121,8 @@ def test_tests_that_are_killed_leave_no_process_and_no_folder_behind(how):
         stack = Stack(Ports())
         stack.start_servers("snapshots")
         stack.query_api.start()
+        while not stack.query_api.log_path.read_text():  # until then it may not have been told yet to end with its parent
+            time.sleep(0.01)
         print(stack.folder, stack.server_pid("snapshots"), stack.query_api.pid, flush=True)
         time.sleep(600)
     """)
