@@ -114,15 +114,16 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t nu
 }
 
 status_t consume_dead_letter(consume_t *c, const rd_kafka_message_t *message, const char *reason, err_t *error) {
-    rd_kafka_headers_t *own = NULL;
-    rd_kafka_headers_t *headers = rd_kafka_message_headers(message, &own) ? rd_kafka_headers_new(4)
-                                                                          : rd_kafka_headers_copy(own);
+    rd_kafka_headers_t *headers = kafka_headers_copy(message);
+    trace_t trace;
     const char *topic = rd_kafka_topic_name(message->rkt);
     rd_kafka_header_add(headers, "reason", -1, reason, -1);
     rd_kafka_header_add(headers, "topic", -1, topic, -1);
     add_number(headers, "partition", message->partition);
     add_number(headers, "offset", message->offset);
-    log_warn("dead letter: %s[%d] at %" PRId64 ": %s", topic, (int)message->partition, message->offset, reason);
+    kafka_trace_read(message, &trace);
+    log_warn("dead letter: %s[%d] at %" PRId64 "%s%s: %s", topic, (int)message->partition, message->offset,
+             trace.request_id[0] ? " of request " : "", trace.request_id, reason);
     metric_add(c->dead_letters, 1);
     return consume_emit(c,
                         &(consume_output_t){

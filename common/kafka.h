@@ -4,6 +4,7 @@
 #define ODRADEK_KAFKA_H
 
 #include "common/base.h"
+#include "common/trace.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -60,6 +61,19 @@ status_t kafka_topics_ensure(rd_kafka_t *client, const kafka_topic_t *topics, si
    read_committed the last stable offset, else the high watermark. */
 status_t kafka_offsets(rd_kafka_t *client, const char *topic, int32_t partition, int64_t *first, int64_t *end,
                        int timeout_ms, err_t *error) MUST_CHECK;
+
+/* ---- headers of records (kafka_trace.c) ---- */
+
+/* What the headers of a record that was read say of its request; all empty where they say nothing. */
+void kafka_trace_read(const rd_kafka_message_t *message, trace_t *trace);
+/* The same as headers of a record to be written, for rd_kafka_headers_destroy; NULL: there are none, or `trace` is NULL. */
+rd_kafka_headers_t *kafka_trace_headers(const trace_t *trace);
+/* All headers of a record that was read, for one more to be added and rd_kafka_headers_destroy; never NULL. */
+rd_kafka_headers_t *kafka_headers_copy(const rd_kafka_message_t *message);
+/* What they take in a record, at most. NULL is fine. */
+size_t kafka_headers_bytes(const rd_kafka_headers_t *headers);
+
+/* ---- errors ---- */
 
 /* The class of an error of the transactional API, its text in `error`; destroys `why` (NULL is OK). */
 status_t kafka_error(rd_kafka_error_t *why, const char *doing, err_t *error) MUST_CHECK;

@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 /* Random bytes are fetched for many ids at once: a system call for each would be most of the cost. */
-static void random_bytes(unsigned char *out, size_t len) {
+void uuid_random(unsigned char *out, size_t len) {
     static _Thread_local unsigned char pool[1024];
     static _Thread_local size_t left;
     if (left < len) {
@@ -36,7 +36,7 @@ static void format(unsigned char bytes[16], int version, char text[UUID_TEXT_SIZ
 void uuid7(int64_t ms, char text[UUID_TEXT_SIZE]) {
     unsigned char bytes[16];
     for (int i = 0; i < 6; i++) bytes[i] = (unsigned char)((uint64_t)ms >> (40 - 8 * i));
-    random_bytes(bytes + 6, 10);
+    uuid_random(bytes + 6, 10);
     format(bytes, 7, text);
 }
 

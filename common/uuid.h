@@ -14,5 +14,7 @@ void uuid7(int64_t ms, char text[UUID_TEXT_SIZE]);
 bool uuid7_time(const char *text, int64_t *ms);
 /* Version 8: made from `name` by SHA-256, always the same for the same name, and another for another. */
 void uuid8(const char *name, size_t len, char text[UUID_TEXT_SIZE]);
+/* Random bytes of the kernel's, 1024 at most; safe from any thread. */
+void uuid_random(unsigned char *out, size_t len);
 
 #endif

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 readonly SECONDS_EACH=${1:-30}
 shift
 readonly BUILD=build/fuzz
-readonly LIBS=(jansson libpcre2-8 libidn2 zlib)
+readonly LIBS=(jansson libpcre2-8 libidn2 zlib nettle)
 failed=0
 
 mkdir -p "$BUILD/found"
@@ -20,7 +20,8 @@ for target in "$@"; do
     # shellcheck disable=SC2046  # flags are words
     clang -std=c17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
         $(pkg-config --cflags "${LIBS[@]}") -o "$BUILD/$name" "tests/fuzz/$name.c" \
-        common/schema*.c common/gunzip.c common/mem.c common/strbuf.c common/base.c common/clock.c \
+        common/schema*.c common/gunzip.c common/trace.c common/uuid.c common/digest.c common/mem.c common/strbuf.c \
+        common/base.c common/clock.c \
         $(pkg-config --libs "${LIBS[@]}") -lm || { failed=1; continue; }
     printf '== %s for %s s\n' "$name" "$SECONDS_EACH"
     if ! "$BUILD/$name" -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -verbosity=0 \

@@ -17,7 +17,7 @@ ROOT = settings_doc.ROOT
 # The modules of common/, from the ground up. A module may include those of its own row and of the rows above.
 ORDER = (
     "base embed mem clock uuid digest stop",
-    "strbuf log metric gunzip",
+    "strbuf log metric gunzip trace",
     "opt",
     "json schema",
     "config record patch",
@@ -29,7 +29,7 @@ RANK = {module: rank for rank, row in enumerate(ORDER) for module in row.split()
 # Prefixes of exported functions that are not the module's name.
 PREFIXES = {
     "common/base": ("err_",),
-    "common/uuid": ("uuid7", "uuid8"),
+    "common/uuid": ("uuid7", "uuid8", "uuid_"),
     "common/record": ("record_", "command_", "event_", "outcome_"),
     "model/keys": ("key_",),
 }
