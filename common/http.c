@@ -98,6 +98,7 @@ static enum MHD_Result send_answer(http_request_t *request) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->media_type);
     for (size_t i = 0; i < request->headers_count; i++)
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
+    http_add_common(request, response);
     if (atomic_load(&request->server->ending))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)request->code, response);
@@ -255,6 +256,7 @@ static http_request_t *request_new(http_server_t *server, struct MHD_Connection 
     request->start_us = clock_monotonic_us();
     request->method = method;
     request->path = mem_string(url);
+    http_read_trace(request);
     atomic_fetch_add(&server->pending, 1);
     metric_change(server->pending_gauge, 1);
     return request;
@@ -353,6 +355,7 @@ http_server_t *http_start(const http_options_t *options, err_t *error) {
     http_server_t *server = mem_zero(1, sizeof *server);
     server->fd = fd;
     server->body_bytes = options->body_bytes;
+    server->cors = options->cors;
     server->pending_gauge = metric_gauge("odradek_http_requests_pending", "Requests that are not answered yet.", NULL);
     routes_copy(server, options);
     /* One thread is the default, and a pool of one is refused. */

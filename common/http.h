@@ -3,12 +3,14 @@
    It answers with http_answer or one of its sisters, at once or later from any thread: the connection is suspended
    meanwhile and holds no thread. Each request must be answered exactly once.
    A body can also be taken piece by piece while it comes, with backpressure: see http_take_body.
-   What is the same for all is done here: 404, 405 with Allow, 413, gzip (RFC 9110, 8.4), HEAD, OPTIONS, metrics by route.
-   Errors are RFC 9457 problems. */
+   What is the same for all is done here: 404, 405 with Allow, 413, gzip (RFC 9110, 8.4), HEAD, OPTIONS, metrics by route,
+   and the headers that every answer has: Date, X-Request-Id, traceparent, those of CORS. Errors are RFC 9457 problems. */
 #ifndef ODRADEK_HTTP_H
 #define ODRADEK_HTTP_H
 
+#include "common/http_cors.h"
 #include "common/strbuf.h"
+#include "common/trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +39,7 @@ typedef struct http_options {
     int connections;   /* at once; further ones wait in the kernel's queue */
     const http_route_t *routes; /* copied; `path` and `method` borrowed */
     size_t routes_count;
+    http_cors_t cors; /* zeroed: off */
 } http_options_t;
 
 /* Listens and serves. NULL: `error` says why, with host and port. */
@@ -61,6 +64,9 @@ const char *http_query(const http_request_t *request, const char *name);
 void http_each_query(const http_request_t *request, bool (*each)(const char *name, const char *value, void *context),
                      void *context);
 const char *http_header(const http_request_t *request, const char *name);
+/* The request's id, and its trace with this service's work on it as the parent: for all that is made of the request, and
+   the same that its answer tells. Neither is ever empty. */
+const trace_t *http_trace(const http_request_t *request);
 
 /* ---- a body that is taken piece by piece ---- */
 
@@ -94,7 +100,7 @@ void http_ignore_rest(http_request_t *request);
 
 /* ---- the answer ---- */
 
-/* A header of the answer to come; copied. */
+/* A header of the answer to come; copied. Answers to GET are "Cache-Control: no-cache" unless they say otherwise. */
 void http_add_header(http_request_t *request, const char *name, const char *value);
 /* Steals the text of `body` and leaves it empty. */
 void http_answer(http_request_t *request, int code, const char *media_type, strbuf_t *body);

@@ -23,6 +23,7 @@ struct http_server {
     int fd; /* that it listens on; closed when no thread of the library can use it any more */
     _Atomic bool ending;
     size_t body_bytes;
+    http_cors_t cors;
     http_counted_t *routes; /* routes_count, and one more */
     size_t routes_count;
     _Atomic size_t pending;
@@ -56,6 +57,7 @@ struct http_request {
     _Atomic http_state_t state;
     int64_t start_us;
     const char *method;
+    trace_t trace;
     char *path; /* cut into segments by the router; `segments` point into it */
     const char *segments[HTTP_SEGMENTS_MAX];
     strbuf_t body;           /* where nobody takes it */
@@ -75,8 +77,14 @@ struct http_request {
     const char *media_type;
 };
 
+/* http_common.c */
+/* Adds what every answer has, after the headers of its own. */
+void http_add_common(const http_request_t *request, struct MHD_Response *response);
+/* Sets `trace` from the request's headers. */
+void http_read_trace(http_request_t *request);
+
 /* Finds the route of `method` and `path` (which is cut) and fills `segments`. NULL: `*allow` (freed by the caller) lists
-   the methods that the path has, or is NULL where there is no such path. */
+   the methods that the path has, or is NULL where there is no such path. "*" stands for the whole server. */
 http_counted_t *http_find_route(http_server_t *server, const char *method, char *path, const char **segments,
                                 char **allow);
 

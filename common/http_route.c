@@ -42,21 +42,36 @@ static bool same_method(const http_route_t *route, const char *method) {
     return !strcmp(route->method, method) || (!strcmp(method, "HEAD") && !strcmp(route->method, "GET"));
 }
 
+/* Whether a list of methods has one. */
+static bool lists(const strbuf_t *methods, const char *method) {
+    size_t len = strlen(method);
+    for (const char *at = methods->len ? methods->data : NULL; at; at = strchr(at, ' ')) {
+        at += strspn(at, " ");
+        if (!strncmp(at, method, len) && (at[len] == ',' || !at[len])) return true;
+    }
+    return false;
+}
+
+static void add_method(strbuf_t *methods, const char *method) {
+    if (lists(methods, method)) return;
+    strbuf_addf(methods, "%s%s%s", methods->len ? ", " : "", method, !strcmp(method, "GET") ? ", HEAD" : "");
+}
+
 http_counted_t *http_find_route(http_server_t *server, const char *method, char *path, const char **segments,
                                 char **allow) {
     const char *parts[PARTS_MAX];
+    bool whole = !strcmp(path, "*"); /* the server itself: RFC 9110, 9.3.7 */
     int count = cut(path, parts);
     strbuf_t methods = {0};
     *allow = NULL;
     for (size_t i = 0; i < server->routes_count && count >= 0; i++) {
         const http_route_t *route = &server->routes[i].route;
-        if (!matches(route->path, parts, count, segments)) continue;
-        if (same_method(route, method)) {
+        if (!whole && !matches(route->path, parts, count, segments)) continue;
+        if (!whole && same_method(route, method)) {
             strbuf_free(&methods);
             return &server->routes[i];
         }
-        strbuf_addf(&methods, "%s%s%s", methods.len ? ", " : "", route->method,
-                    !strcmp(route->method, "GET") ? ", HEAD" : "");
+        add_method(&methods, route->method);
     }
     if (methods.len > 0) {
         strbuf_adds(&methods, ", OPTIONS");

@@ -97,8 +97,18 @@ static const cyaml_schema_field_t limits[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t origin = {CYAML_VALUE_STRING(TEXT, char *, 1, TEXT_MAX)};
+
+static const cyaml_schema_field_t cors[] = {
+    CYAML_FIELD_SEQUENCE("origins", LIST, struct settings_cors, origins, &origin, 0, LIST_MAX),
+    CYAML_FIELD_BOOL("credentials", CYAML_FLAG_DEFAULT, struct settings_cors, credentials),
+    INT("maxAgeSeconds", cors, max_age_seconds),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t http[] = {
     INT("threads", http, threads),
+    CYAML_FIELD_MAPPING("cors", CYAML_FLAG_DEFAULT, struct settings_http, cors, cors),
     CYAML_FIELD_END,
 };
 
@@ -136,10 +146,23 @@ static status_t check_servers(const settings_t *settings, const char *path, err_
     return STATUS_OK;
 }
 
+/* The Fetch standard lets no browser read such an answer; and what is private must not be open to every page. */
+static status_t check_cors(const settings_t *settings, const char *path, err_t *error) {
+    const struct settings_cors *allowed = &settings->http.cors;
+    for (uint32_t i = 0; allowed->credentials && i < allowed->origins_count; i++)
+        if (!strcmp(allowed->origins[i], "*"))
+            return err_set(error, STATUS_FATAL,
+                           "%s: /http/cors/credentials: true cannot go with the origin \"*\". Expected: false, or the "
+                           "origins one by one in /http/cors/origins",
+                           path);
+    return STATUS_OK;
+}
+
 settings_t *settings_load(const char *path, err_t *error) {
     void *settings;
     if (config_load(path, &spec, &settings, error) != STATUS_OK) return NULL;
-    if (check_servers(settings, path, error) == STATUS_OK) return settings;
+    if (check_servers(settings, path, error) == STATUS_OK && check_cors(settings, path, error) == STATUS_OK)
+        return settings;
     settings_free(settings);
     return NULL;
 }

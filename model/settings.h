@@ -61,6 +61,12 @@ typedef struct settings {
     } limits;
     struct settings_http {
         int threads;
+        struct settings_cors {
+            char **origins; /* "*": all */
+            uint32_t origins_count;
+            bool credentials;
+            int max_age_seconds;
+        } cors;
     } http;
 } settings_t;
 

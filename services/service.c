@@ -127,6 +127,9 @@ static int serve(frame_t *frame, err_t *error) {
     };
     size_t own = frame->service->routes ? frame->service->routes(frame->self, routes + 3) : 0;
     const settings_t *settings = frame->settings;
+    const struct settings_cors *cors = &settings->http.cors;
+    http_cors_t allowed = {(const char *const *)cors->origins, cors->origins_count, cors->credentials,
+                           cors->max_age_seconds};
     frame->http = http_start(
         &(http_options_t){
             .host = settings->host,
@@ -136,6 +139,7 @@ static int serve(frame_t *frame, err_t *error) {
             .connections = settings->limits.connections,
             .routes = routes,
             .routes_count = own + 3,
+            .cors = own > 0 ? allowed : (http_cors_t){0},
         },
         error);
     return frame->http ? EXIT_SUCCESS : EXIT_FAILED;

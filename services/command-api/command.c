@@ -152,6 +152,7 @@ static sending_t *sending_new(const order_t *order) {
     sending->route = order->route;
     sending->terms = *order->terms;
     sending->asker = order->asker;
+    if (order->trace) sending->trace = *order->trace;
     sending->start_us = clock_monotonic_us();
     sending->deadline_us = order->deadline_us;
     uuid7(now_ms, sending->command_id);
@@ -180,7 +181,8 @@ static void send_command(sending_t *sending) {
     /* Once it is sent it belongs to command_done, and may be gone. */
     strbuf_t record = sending->record;
     sending->record = (strbuf_t){0};
-    producer_sent_t sent = producer_send(api->producer, sending->partition, sending->id, &record, sending);
+    producer_sent_t sent = producer_send(api->producer, sending->partition, sending->id, &record,
+                                         &sending->trace, sending);
     if (sent == PRODUCER_SENT) return;
     sending->record = record;
     if (sending->wait) waits_forget(api->waits, sending->wait);
@@ -232,7 +234,8 @@ void command_handle(http_request_t *request, void *context) {
         return;
     }
     if (!command_terms(request, route, &terms, &asker)) return;
-    order_t order = {.route = route, .terms = &terms, .id = id, .deadline_us = command_deadline(&terms), .asker = asker};
+    order_t order = {.route = route, .terms = &terms, .id = id, .trace = http_trace(request),
+                     .deadline_us = command_deadline(&terms), .asker = asker};
     order.body.text = http_body(request, &order.body.len);
     command_order(&order);
 }

@@ -46,6 +46,7 @@ typedef struct order {
     const terms_t *terms;
     const char *id;      /* the entity's; NULL: a new one */
     json_span_t body;    /* text NULL: none */
+    const trace_t *trace; /* of the request that it came with: see http_trace; NULL: none */
     int64_t deadline_us; /* until when its sender waits for the outcome, where the terms say so */
     asker_t asker;
 } order_t;
@@ -65,6 +66,7 @@ typedef struct sending {
     const command_route_t *route;
     terms_t terms;
     asker_t asker;
+    trace_t trace;
     int64_t start_us, deadline_us;
     strbuf_t record; /* as it goes to the log; empty once that has it */
     wait_t *wait;    /* NULL: nobody waits for its outcome */

@@ -165,13 +165,30 @@ bool producer_ready(producer_t *producer, err_t *why) {
 
 /* ---- records ---- */
 
+static rd_kafka_resp_err_t produce(producer_t *producer, int32_t partition, const char *key, const strbuf_t *value,
+                                   rd_kafka_headers_t *headers, void *record) {
+    rd_kafka_vu_t fields[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = producer->topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)key, strlen(key)}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {value->data, value->len}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_FREE},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = record},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    size_t count = ARRAY_LEN(fields) - (headers ? 0 : 1);
+    rd_kafka_error_t *failed = rd_kafka_produceva(producer->client, fields, count);
+    rd_kafka_resp_err_t code = failed ? rd_kafka_error_code(failed) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_error_destroy(failed);
+    return code;
+}
+
 static producer_sent_t send_locked(producer_t *producer, int32_t partition, const char *key, strbuf_t *value,
-                                   void *record) {
+                                   const trace_t *trace, void *record) {
     if (atomic_load(&producer->state) != SERVING) return PRODUCER_AWAY;
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        producer->client, RD_KAFKA_V_RKT(producer->topic), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE(value->data, value->len),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_FREE), RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
+    rd_kafka_headers_t *headers = kafka_trace_headers(trace);
+    rd_kafka_resp_err_t code = produce(producer, partition, key, value, headers, record);
+    if (code && headers) rd_kafka_headers_destroy(headers);
     switch (code) {
     case RD_KAFKA_RESP_ERR_NO_ERROR: *value = (strbuf_t){0}; return PRODUCER_SENT;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL: return PRODUCER_FULL;
@@ -180,9 +197,10 @@ static producer_sent_t send_locked(producer_t *producer, int32_t partition, cons
     }
 }
 
-producer_sent_t producer_send(producer_t *producer, int32_t partition, const char *key, strbuf_t *value, void *record) {
+producer_sent_t producer_send(producer_t *producer, int32_t partition, const char *key, strbuf_t *value,
+                              const trace_t *trace, void *record) {
     pthread_rwlock_rdlock(&producer->lock);
-    producer_sent_t sent = send_locked(producer, partition, key, value, record);
+    producer_sent_t sent = send_locked(producer, partition, key, value, trace, record);
     pthread_rwlock_unlock(&producer->lock);
     return sent;
 }

@@ -4,6 +4,7 @@
 
 #include "common/kafka.h"
 #include "common/strbuf.h"
+#include "common/trace.h"
 
 typedef struct producer producer_t;
 
@@ -31,8 +32,9 @@ void producer_free(producer_t *producer); /* after producer_drain, or without an
 typedef enum producer_sent { PRODUCER_SENT, PRODUCER_FULL, PRODUCER_AWAY, PRODUCER_TOO_LARGE } producer_sent_t;
 
 /* Any thread, also before producer_run. On SENT the text of `value` is stolen, and `done` is called with `record`,
-   perhaps before this returns; on all others nothing was done. */
-producer_sent_t producer_send(producer_t *producer, int32_t partition, const char *key, strbuf_t *value, void *record);
+   perhaps before this returns; on all others nothing was done. `trace`: goes into the record's headers; NULL: none. */
+producer_sent_t producer_send(producer_t *producer, int32_t partition, const char *key, strbuf_t *value,
+                              const trace_t *trace, void *record);
 /* Whether the log takes records now; else `why` says why not. Any thread. */
 bool producer_ready(producer_t *producer, err_t *why);
 

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What Kafka's format adds to a record's value, with key and headers, at most. */
-enum { RECORD_OVERHEAD = 1024 };
+/* What Kafka's format adds to a record's value, with key and the headers of a trace, at most. */
+enum { RECORD_OVERHEAD = 1024 + TRACE_HEADERS_BYTES };
 
 /* ---- reading ---- */
 
@@ -400,6 +400,15 @@ static status_t emit(decider_t *d, topic_t topic, const item_t *item, const strb
                         error);
 }
 
+/* All that the record had, and where it was. */
+static rd_kafka_headers_t *forwarded_headers(const rd_kafka_message_t *message) {
+    char from[64];
+    snprintf(from, sizeof from, "%d/%" PRId64, (int)message->partition, message->offset);
+    rd_kafka_headers_t *headers = kafka_headers_copy(message);
+    rd_kafka_header_add(headers, "forwarded-from", -1, from, -1);
+    return headers;
+}
+
 static status_t forward(decider_t *d, const item_t *item, err_t *error) {
     const command_t *command = &item->command;
     int64_t time_ms = rd_kafka_message_timestamp(item->message, NULL);
@@ -418,14 +427,12 @@ static status_t forward(decider_t *d, const item_t *item, err_t *error) {
                                .expected_version = command->expected_version,
                                .time_ms = time_ms,
                            });
-    if (value.len > (size_t)topics_command_bytes(d->context->settings) - RECORD_OVERHEAD) {
+    rd_kafka_headers_t *headers = forwarded_headers(item->message);
+    if (value.len + kafka_headers_bytes(headers) > (size_t)topics_command_bytes(d->context->settings) - RECORD_OVERHEAD) {
         strbuf_free(&value);
+        rd_kafka_headers_destroy(headers);
         return consume_dead_letter(d->consume, item->message, "too large to be forwarded to its partition", error);
     }
-    char from[64];
-    snprintf(from, sizeof from, "%d/%" PRId64, (int)item->message->partition, item->message->offset);
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
-    rd_kafka_header_add(headers, "forwarded-from", -1, from, -1);
     status_t status = emit(d, TOPIC_COMMANDS, item, &value, headers, NULL, error);
     strbuf_free(&value);
     return status;
@@ -444,12 +451,20 @@ static void encode_event(strbuf_t *value, const item_t *item, const entity_state
                         });
 }
 
+/* The request and the trace that a command belongs to, for what comes of it: as they are, the same each time that it is
+   decided. The validator keeps no spans, and so names none of its own as a parent. */
+static rd_kafka_headers_t *passed_on(const item_t *item) {
+    trace_t trace;
+    kafka_trace_read(item->message, &trace);
+    return kafka_trace_headers(&trace);
+}
+
 static status_t emit_event(decider_t *d, const item_t *item, const entity_state_t *state, const strbuf_t *value,
                            err_t *error) {
     int64_t *offset =
         overlay_put(d->overlay, item->partition, item->type, item->id, state, item->data, item->bytes);
     count("odradek_events_total", "Events written, by type.", "type", item->type->events[item->verb], NULL);
-    return emit(d, TOPIC_EVENTS, item, value, NULL, offset, error);
+    return emit(d, TOPIC_EVENTS, item, value, passed_on(item), offset, error);
 }
 
 static status_t emit_outcome(decider_t *d, const item_t *item, const rejection_t *rejection,
@@ -472,7 +487,7 @@ static status_t emit_outcome(decider_t *d, const item_t *item, const rejection_t
                                .error_list = violation ? errors.data : NULL,
                            });
     int64_t *offset = seen_put(d->seen, item->partition, item->command_id, reused ? NULL : item->scope);
-    status_t status = emit(d, TOPIC_OUTCOMES, item, &value, NULL, offset, error);
+    status_t status = emit(d, TOPIC_OUTCOMES, item, &value, passed_on(item), offset, error);
     strbuf_free(&errors);
     strbuf_free(&value);
     return status;

@@ -20,6 +20,7 @@ typedef struct emitted {
     char key[256];
     char *value;
     char from[64];  /* the header of what was forwarded */
+    char headers[1024]; /* all, as "name=value;" */
     json_t *json;   /* of the value */
 } emitted_t;
 
@@ -32,6 +33,16 @@ static status_t refused(err_t *error) {
     return fail_after-- > 0 ? STATUS_OK : err_set(error, STATUS_ABORT, "fenced");
 }
 
+static void list_headers(const rd_kafka_headers_t *headers, emitted_t *out) {
+    const char *name;
+    const void *value;
+    size_t len, at = 0;
+    out->headers[0] = '\0';
+    for (size_t i = 0; headers && !rd_kafka_header_get_all(headers, i, &name, &value, &len); i++)
+        if (at < sizeof out->headers) /* as far as there is room */
+            at += (size_t)snprintf(out->headers + at, sizeof out->headers - at, "%s=%.*s;", name, (int)len, (const char *)value);
+}
+
 status_t consume_emit(consume_t *consume, const consume_output_t *output, err_t *error) {
     (void)consume;
     const void *from = "";
@@ -40,6 +51,7 @@ status_t consume_emit(consume_t *consume, const consume_output_t *output, err_t 
     if (output->headers) rd_kafka_header_get_last(output->headers, "forwarded-from", &from, &size);
     emitted_t *out = &emitted[emitted_count];
     snprintf(out->from, sizeof out->from, "%s", (const char *)from);
+    list_headers(output->headers, out);
     if (output->headers) rd_kafka_headers_destroy(output->headers);
     if (refused(error) != STATUS_OK) return STATUS_ABORT;
     snprintf(out->topic, sizeof out->topic, "%s", output->topic);
@@ -257,6 +269,79 @@ static void what_lies_in_the_wrong_partition_is_forwarded_as_it_is(void **state)
         assert_int_equal(json_integer_value(json_object_get(meta, "user")), 7);
         assert_int_equal(json_integer_value(json_object_get(meta, "expectedVersion")), 0);
     }
+}
+
+/* ---- headers ---- */
+
+/* Gives the record that was added last a header. */
+static void add_header(const char *name, const char *value) {
+    rd_kafka_message_t *message = &records[records_count - 1].message;
+    rd_kafka_headers_t *headers;
+    if (rd_kafka_message_headers(message, &headers)) {
+        headers = rd_kafka_headers_new(4);
+        rd_kafka_message_set_headers(message, headers);
+    }
+    rd_kafka_header_add(headers, name, -1, value, -1);
+}
+
+static void forget_headers(void) {
+    for (size_t i = 0; i < RECORDS_MAX; i++) rd_kafka_message_set_headers(&records[i].message, NULL);
+}
+
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+static void what_comes_of_a_command_has_its_request_and_trace(void **state) {
+    (void)state;
+    add("createEntry", id_in(0, "e"), ENTITY, NULL);
+    add_header("x-request-id", "mine");
+    add_header("traceparent", PARENT);
+    add_header("tracestate", "a=1");
+    add_header("other", "of no concern");
+    add("deleteEntry", id_in(0, "nothing"), NULL, NULL);
+    add_header("x-request-id", "rejected");
+    add("createEntry", id_in(0, "plain"), ENTITY, NULL);
+    add("createEntry", id_in(0, "bad"), ENTITY, NULL);
+    add_header("x-request-id", "no id");
+    add_header("traceparent", "no parent");
+    add_header("tracestate", "a=1");
+    must_decide();
+    assert_string_equal(became(), "entryCreated:1 accepted not-found entryCreated:1 accepted entryCreated:1 accepted");
+    for (int i = 0; i < 2; i++) assert_string_equal(emitted[i].headers, "x-request-id=mine;traceparent=" PARENT ";tracestate=a=1;");
+    assert_string_equal(emitted[2].headers, "x-request-id=rejected;");
+    for (int i = 3; i < 7; i++) assert_string_equal(emitted[i].headers, "");
+    forget_headers();
+}
+
+static void what_is_forwarded_keeps_its_headers(void **state) {
+    (void)state;
+    const char *id = id_in(2, "e");
+    char text[128];
+    snprintf(text, sizeof text, "{\"type\":\"createEntry\",\"params\":{\"id\":\"%s\"},\"body\":" ENTITY "}", id);
+    next_offset = 7;
+    add_record(0, id, text);
+    add_header("x-request-id", "no id, but kept");
+    add_header("mine", "too");
+    must_decide();
+    assert_string_equal(became(), "forwarded");
+    assert_string_equal(emitted[0].headers, "x-request-id=no id, but kept;mine=too;forwarded-from=0/7;");
+    forget_headers();
+}
+
+/* Value and headers together must fit into a record of the topic of commands. */
+static void what_is_too_large_with_its_headers_is_a_dead_letter(void **state) {
+    size_t room = (size_t)topics_command_bytes(context.settings);
+    char *large = mem_zero(1, room);
+    (void)state;
+    memset(large, 'x', room - 3000);
+    for (int i = 0; i < 2; i++) {
+        add_record(0, "other", "{\"type\":\"createEntry\",\"params\":{\"id\":\"e\"},\"body\":{}}");
+        if (i == 1) memset(large, 'x', room - 1);
+        add_header("large", large);
+        must_decide();
+        assert_string_equal(became(), i == 0 ? "forwarded" : "dead");
+    }
+    forget_headers();
+    free(large);
 }
 
 static void ids_that_were_not_given_are_made_the_same_each_time(void **state) {
@@ -613,6 +698,9 @@ int main(void) {
         EACH(what_is_no_command_becomes_a_dead_letter_with_its_reason),
         EACH(an_unknown_type_is_not_cut_within_a_character),
         EACH(what_lies_in_the_wrong_partition_is_forwarded_as_it_is),
+        EACH(what_comes_of_a_command_has_its_request_and_trace),
+        EACH(what_is_forwarded_keeps_its_headers),
+        EACH(what_is_too_large_with_its_headers_is_a_dead_letter),
         EACH(ids_that_were_not_given_are_made_the_same_each_time),
         EACH(an_accepted_command_has_its_event_and_its_outcome),
         EACH(create_update_and_delete_follow_one_another_within_a_batch),

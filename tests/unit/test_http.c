@@ -92,6 +92,22 @@ static void handle_for_now(http_request_t *request, void *context) {
     http_problem_for_now(request, 503, "away", "not now");
 }
 
+static void handle_cached(http_request_t *request, void *context) {
+    (void)context;
+    http_add_header(request, "Cache-Control", "max-age=60");
+    http_add_header(request, "Vary", "Accept");
+    answer_text(request, "cached");
+}
+
+/* What a handler is told of the request's id and trace. */
+static void handle_trace(http_request_t *request, void *context) {
+    const trace_t *trace = http_trace(request);
+    strbuf_t body = {0};
+    (void)context;
+    strbuf_addf(&body, "%s %s %s", trace->request_id, trace->parent, trace->state);
+    http_answer(request, 200, "text/plain", &body);
+}
+
 /* ---- a body that is taken piece by piece ---- */
 
 /* Who takes it: as many bytes as he may, and says how it ended. */
@@ -187,12 +203,19 @@ static const http_route_t routes[] = {
     {"GET", "/busy", handle_for_now, NULL, NULL, NULL},
     {"POST", "/take", handle_take, &take, "application/json", begin_take},
     {"POST", "/ends", handle_ends, &take, "application/json", NULL},
+    {"GET", "/cached", handle_cached, NULL, NULL, NULL},
+    {"GET", "/trace", handle_trace, NULL, NULL, NULL},
+    {"PUT", "/things/{a}", handle_echo, NULL, "application/json", NULL},
 };
+
+static http_cors_t cors; /* of the servers that are started next */
 
 static http_server_t *start(int threads, int connections) {
     err_t error;
     http_server_t *started = http_start(
-        &(http_options_t){"127.0.0.1", 0, threads, BODY_LIMIT, connections, routes, ARRAY_LEN(routes)}, &error);
+        &(http_options_t){.host = "127.0.0.1", .threads = threads, .body_bytes = BODY_LIMIT, .connections = connections,
+                          .routes = routes, .routes_count = ARRAY_LEN(routes), .cors = cors},
+        &error);
     if (!started) fail_msg("%s", error.text);
     return started;
 }
@@ -260,7 +283,7 @@ static void a_nul_in_a_path_does_not_cut_it(void **state) {
 static void another_method_is_not_allowed_and_the_answer_says_which_are(void **state) {
     (void)state;
     check_header("DELETE", "/things", 405, "Allow", "GET, HEAD, POST, OPTIONS");
-    check_header("POST", "/things/x", 405, "Allow", "GET, HEAD, OPTIONS");
+    check_header("POST", "/things/x", 405, "Allow", "GET, HEAD, PUT, OPTIONS");
     check_header("BREW", "/things", 405, "Content-Type", "application/problem+json");
 }
 
@@ -270,12 +293,54 @@ static void options_tells_the_methods(void **state) {
     check("OPTIONS", "/nothing", NULL, NULL, 404, NULL);
 }
 
-static void head_is_get_without_a_body(void **state) {
+static void options_of_the_server_tells_all_methods(void **state) {
     (void)state;
-    reply_t reply = http_ask(port, "HEAD", "/things", NULL, NULL);
-    assert_int_equal(reply.code, 200);
-    assert_string_equal(reply_header(&reply, "Content-Length"), "6");
-    reply_free(&reply);
+    check_header("OPTIONS", "*", 204, "Allow", "GET, HEAD, POST, PUT, OPTIONS");
+    check_header("BREW", "*", 405, "Allow", "GET, HEAD, POST, PUT, OPTIONS");
+    check("GET", "*", NULL, NULL, 405, NULL);
+    check("OPTIONS", "/*", NULL, NULL, 404, NULL);
+}
+
+/* The lines of a head, but for those that differ from answer to answer. */
+static void lines_of(const reply_t *reply, strbuf_t *out) {
+    static const char *const own[] = {"Date:", "X-Request-Id:", "traceparent:"};
+    for (const char *line = reply->head; *line; line = strstr(line, "\r\n") + 2) {
+        bool skipped = false;
+        for (size_t i = 0; i < ARRAY_LEN(own); i++) skipped |= !strncmp(line, own[i], strlen(own[i]));
+        if (!skipped) strbuf_add(out, line, strcspn(line, "\r"));
+        if (!skipped) strbuf_addc(out, '\n');
+    }
+}
+
+static void head_is_get_without_a_body(void **state) {
+    static const char *const targets[] = {"/", "/things", "/things/x", "/query?a=1", "/problem", "/busy", "/cached", "/nothing"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        strbuf_t got = {0}, told = {0};
+        reply_t get = http_ask(port, "GET", targets[i], NULL, NULL), head = http_ask(port, "HEAD", targets[i], NULL, NULL);
+        lines_of(&get, &got);
+        lines_of(&head, &told);
+        assert_string_equal(told.data, got.data);
+        assert_int_equal(strtoul(reply_header(&head, "Content-Length"), NULL, 10), get.len);
+        strbuf_free(&got);
+        strbuf_free(&told);
+        reply_free(&get);
+        reply_free(&head);
+    }
+}
+
+/* A body after the head would be taken for the next answer. */
+static void after_a_head_the_connection_goes_on(void **state) {
+    (void)state;
+    reply_t reply;
+    int fd = connect_to(port);
+    for (int i = 0; i < 5; i++) {
+        http_write(fd, "HEAD /things HTTP/1.1\r\nHost: t\r\n\r\n");
+        assert_true(http_read(fd, &reply, true));
+        assert_int_equal(reply.code, 200);
+        reply_free(&reply);
+    }
+    close(fd);
 }
 
 static void parameters_come_in_their_order_and_end_when_told(void **state) {
@@ -822,6 +887,171 @@ static void a_client_that_ends_its_side_still_gets_its_answer(void **state) {
     close(fd);
 }
 
+/* ---- what every answer has ---- */
+
+#define TRACE_ID "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN_ID "00f067aa0ba902b7"
+
+/* Requests of which each is answered in another place of the server. */
+static const struct asked {
+    const char *method, *target, *headers, *body;
+    int code;
+} asked[] = {
+    {"GET", "/things", "", NULL, 200},
+    {"HEAD", "/things", "", NULL, 200},
+    {"POST", "/things", "", "{}", 201},
+    {"OPTIONS", "/things", "", NULL, 204},
+    {"OPTIONS", "*", "", NULL, 204},
+    {"GET", "/nothing", "", NULL, 404},
+    {"OPTIONS", "/nothing", "", NULL, 404},
+    {"DELETE", "/things", "", NULL, 405},
+    {"POST", "/things", "Content-Length: 100000000\r\n", NULL, 413}, /* before the body */
+    {"POST", "/things", "Content-Length: 100000000\r\nExpect: 100-continue\r\n", NULL, 413},
+    {"POST", "/things", "Transfer-Encoding: chunked\r\n\r\n5dc\r\n%s\r\n0\r\n", NULL, 413}, /* after it */
+    {"POST", "/things", "Content-Type: text/plain\r\n", "x", 415},
+    {"GET", "/problem", "", NULL, 422},
+    {"GET", "/busy", "", NULL, 503},
+};
+
+static reply_t ask_with(const char *headers, const struct asked *what) {
+    char large[1501];
+    memset(large, 'x', 1500);
+    large[1500] = '\0';
+    strbuf_t all = {0};
+    strbuf_adds(&all, headers);
+    const char *hole = strstr(what->headers, "%s");
+    strbuf_add(&all, what->headers, hole ? (size_t)(hole - what->headers) : strlen(what->headers));
+    if (hole) strbuf_addf(&all, "%s%s", large, hole + 2);
+    reply_t reply = http_ask(port, what->method, what->target, all.data ? all.data : "", what->body);
+    strbuf_free(&all);
+    if (reply.code != what->code) fail_msg("%s %s: %d instead of %d", what->method, what->target, reply.code, what->code);
+    return reply;
+}
+
+static void check_value(const reply_t *reply, const char *name, const char *value) {
+    const char *found = reply_header(reply, name);
+    if (!found) fail_msg("no %s in %s", name, reply->head);
+    assert_string_equal(found, value);
+}
+
+static void every_answer_has_a_date_the_requests_id_and_its_trace(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        reply_t reply = ask_with("X-Request-Id: my-id.7\r\nTraceparent: 00-" TRACE_ID "-" SPAN_ID "-01\r\n", &asked[i]);
+        check_value(&reply, "X-Request-Id", "my-id.7");
+        const char *parent = reply_header(&reply, "traceparent");
+        assert_non_null(parent);
+        assert_memory_equal(parent, "00-" TRACE_ID "-", 36);
+        assert_string_equal(parent + 52, "-01");
+        assert_null(strstr(parent, SPAN_ID));
+        const char *date = reply_header(&reply, "Date");
+        assert_non_null(date);
+        assert_string_equal(date + strlen("Sat, 21 Nov 2026 07:00:00 "), "GMT");
+        assert_null(reply_header(&reply, "Server"));
+        assert_null(reply_header(&reply, "Access-Control-Allow-Origin"));
+        assert_null(reply_header(&reply, "Vary"));
+        bool has_body = reply_header(&reply, "Content-Type") != NULL;
+        assert_int_equal(has_body, asked[i].code != 204);
+        assert_int_equal(reply_header(&reply, "X-Content-Type-Options") != NULL, has_body);
+        reply_free(&reply);
+    }
+}
+
+static void a_request_without_an_id_or_with_a_bad_one_gets_one(void **state) {
+    static const char *const bad[] = {
+        "", "X-Request-Id: \r\n", "X-Request-Id: a b\r\n", "X-Request-Id: a\"b\r\n", "X-Request-Id: \xc3\xa4\r\n",
+        "X-Request-Id: one\r\nX-Request-Id: two\r\n"};
+    char before[64] = "";
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        reply_t reply = ask_with(bad[i], &asked[0]);
+        const char *id = reply_header(&reply, "X-Request-Id");
+        assert_non_null(id);
+        assert_int_equal(strlen(id), 36);
+        assert_string_not_equal(id, before);
+        snprintf(before, sizeof before, "%s", id);
+        reply_free(&reply);
+    }
+}
+
+static void a_handler_is_told_what_the_answer_tells(void **state) {
+    static const struct asked what = {"GET", "/trace", "", NULL, 200};
+    char expected[1100];
+    (void)state;
+    reply_t reply = ask_with("x-request-id: mine\r\ntraceparent: 00-" TRACE_ID "-" SPAN_ID "-03\r\n"
+                             "tracestate: a=1\r\nTraceState: b=2\r\n", &what);
+    snprintf(expected, sizeof expected, "mine %s a=1,b=2", reply_header(&reply, "traceparent"));
+    assert_string_equal(reply.body, expected);
+    reply_free(&reply);
+    reply = ask_with("traceparent: 00-" TRACE_ID "-0000000000000000-03\r\ntracestate: a=1\r\n", &what);
+    assert_null(strstr(reply.body, TRACE_ID)); /* malformed: a trace of its own, without that state */
+    assert_null(strstr(reply.body, "a=1"));
+    reply_free(&reply);
+}
+
+static void what_is_read_is_asked_for_again_unless_the_handler_says_otherwise(void **state) {
+    (void)state;
+    check_header("GET", "/things", 200, "Cache-Control", "no-cache");
+    check_header("HEAD", "/things", 200, "Cache-Control", "no-cache");
+    check_header("GET", "/nothing", 404, "Cache-Control", "no-cache");
+    check_header("GET", "/cached", 200, "Cache-Control", "max-age=60");
+    reply_t reply = ask_with("", &asked[2]);
+    assert_null(reply_header(&reply, "Cache-Control"));
+    reply_free(&reply);
+}
+
+/* ---- CORS; which headers when is in test_http_cors.c ---- */
+
+static const char *const origins[] = {"https://a.example"};
+
+static void a_listed_origin_may_read_every_answer_also_errors(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        reply_t reply = ask_with("Origin: https://a.example\r\n", &asked[i]);
+        check_value(&reply, "Access-Control-Allow-Origin", "https://a.example");
+        check_value(&reply, "Vary", "Origin");
+        assert_non_null(strstr(reply_header(&reply, "Access-Control-Expose-Headers"), "X-Request-Id"));
+        reply_free(&reply);
+        reply = ask_with("Origin: https://b.example\r\n", &asked[i]);
+        assert_null(strstr(reply.head, "Access-Control"));
+        check_value(&reply, "Vary", "Origin");
+        reply_free(&reply);
+    }
+}
+
+static void a_preflight_is_told_the_methods_of_its_path(void **state) {
+    static const struct asked path = {"OPTIONS", "/things/x", "Access-Control-Request-Method: PUT\r\n", NULL, 204};
+    static const struct asked none = {"OPTIONS", "/nothing", "Access-Control-Request-Method: PUT\r\n", NULL, 404};
+    (void)state;
+    reply_t reply = ask_with("Origin: https://a.example\r\n", &path);
+    check_value(&reply, "Allow", "GET, HEAD, PUT, OPTIONS");
+    check_value(&reply, "Access-Control-Allow-Origin", "https://a.example");
+    check_value(&reply, "Access-Control-Allow-Methods", "GET, HEAD, PUT, OPTIONS");
+    check_value(&reply, "Access-Control-Max-Age", "5");
+    reply_free(&reply);
+    reply = ask_with("Origin: https://b.example\r\n", &path);
+    check_value(&reply, "Allow", "GET, HEAD, PUT, OPTIONS");
+    assert_null(strstr(reply.head, "Access-Control"));
+    reply_free(&reply);
+    reply = ask_with("Origin: https://a.example\r\n", &none);
+    assert_null(reply_header(&reply, "Access-Control-Allow-Methods"));
+    check_value(&reply, "Access-Control-Allow-Origin", "https://a.example");
+    reply_free(&reply);
+}
+
+static void a_handlers_own_vary_stands_beside(void **state) {
+    (void)state;
+    reply_t reply = http_ask(port, "GET", "/cached", NULL, NULL);
+    assert_non_null(strstr(reply.head, "\r\nVary: Accept\r\n"));
+    assert_non_null(strstr(reply.head, "\r\nVary: Origin\r\n"));
+    reply_free(&reply);
+}
+
+static int start_with_cors(void **state) {
+    cors = (http_cors_t){.origins = origins, .origins_count = 1, .max_age_seconds = 5};
+    return start_server(state);
+}
+
 /* ---- the server ---- */
 
 static void a_port_that_is_taken_is_said(void **state) {
@@ -829,9 +1059,13 @@ static void a_port_that_is_taken_is_said(void **state) {
     err_t error;
     char number[8];
     snprintf(number, sizeof number, "%d", port);
-    assert_null(http_start(&(http_options_t){"127.0.0.1", port, 1, BODY_LIMIT, 10, routes, 1}, &error));
+    http_options_t options = {.host = "127.0.0.1", .port = port, .threads = 1, .body_bytes = BODY_LIMIT,
+                              .connections = 10, .routes = routes, .routes_count = 1};
+    assert_null(http_start(&options, &error));
     assert_non_null(strstr(error.text, number));
-    assert_null(http_start(&(http_options_t){"no.such.host.invalid", 0, 1, BODY_LIMIT, 10, routes, 1}, &error));
+    options.host = "no.such.host.invalid";
+    options.port = 0;
+    assert_null(http_start(&options, &error));
     assert_non_null(strstr(error.text, "no.such.host.invalid"));
     http_stop(NULL);
 }
@@ -896,7 +1130,13 @@ int main(void) {
         cmocka_unit_test(a_nul_in_a_path_does_not_cut_it),
         cmocka_unit_test(another_method_is_not_allowed_and_the_answer_says_which_are),
         cmocka_unit_test(options_tells_the_methods),
+        cmocka_unit_test(options_of_the_server_tells_all_methods),
         cmocka_unit_test(head_is_get_without_a_body),
+        cmocka_unit_test(after_a_head_the_connection_goes_on),
+        cmocka_unit_test(every_answer_has_a_date_the_requests_id_and_its_trace),
+        cmocka_unit_test(a_request_without_an_id_or_with_a_bad_one_gets_one),
+        cmocka_unit_test(a_handler_is_told_what_the_answer_tells),
+        cmocka_unit_test(what_is_read_is_asked_for_again_unless_the_handler_says_otherwise),
         cmocka_unit_test(parameters_come_in_their_order_and_end_when_told),
         cmocka_unit_test(a_body_comes_whole),
         cmocka_unit_test(a_body_of_another_type_is_refused_unseen),
@@ -926,6 +1166,12 @@ int main(void) {
         cmocka_unit_test(connections_beyond_the_limit_wait),
         cmocka_unit_test(a_server_that_ends_finishes_what_it_has_and_takes_no_more),
     };
+    const struct CMUnitTest with_cors[] = {
+        cmocka_unit_test(a_listed_origin_may_read_every_answer_also_errors),
+        cmocka_unit_test(a_preflight_is_told_the_methods_of_its_path),
+        cmocka_unit_test(a_handlers_own_vary_stands_beside),
+    };
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    int failed = cmocka_run_group_tests(tests, start_server, stop_server);
+    return failed + cmocka_run_group_tests(with_cors, start_with_cors, stop_server);
 }

@@ -191,7 +191,9 @@ static int start_service(void **state) {
     api = query_api_open(&(service_context_t){.settings = &settings, .types = types}, &error);
     if (!api) fail_msg("%s", error.text);
     size_t count = query_api_routes(api, routes);
-    server = http_start(&(http_options_t){"127.0.0.1", 0, 2, 1024, 100, routes, count}, &error);
+    server = http_start(&(http_options_t){.host = "127.0.0.1", .threads = 2, .body_bytes = 1024, .connections = 100,
+                                          .routes = routes, .routes_count = count},
+                        &error);
     if (!server) fail_msg("%s", error.text);
     port = http_port(server);
     UNTIL(query_api_ready(api, &error));

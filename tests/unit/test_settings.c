@@ -58,6 +58,9 @@ static void what_is_not_written_has_its_default(void **state) {
     assert_int_equal(s->retention.outcomes_hours, 168);
     assert_int_equal(s->retention.dead_letters_hours, 720);
     assert_int_equal(s->rules.delete_linked, DELETE_LINKED_RESTRICT);
+    assert_int_equal(s->http.cors.origins_count, 0);
+    assert_false(s->http.cors.credentials);
+    assert_int_equal(s->http.cors.max_age_seconds, 600);
     assert_int_equal(s->rules.link_wait_ms, 2000);
     assert_int_equal(s->limits.body_bytes, 1048576);
     assert_int_equal(s->limits.connections, 8192);
@@ -169,6 +172,7 @@ static void what_the_environment_gets_wrong_is_refused_like_what_the_file_does(v
         {"ODRADEK_REDIS_EVENTS", "a:1,b", {"/redis/events/1", "The event store."}},
         {"ODRADEK_REDIS_EVENTS", "", {"/redis/events/0", "The event store."}},
         {"ODRADEK_RULES_DELETE_LINKED", "maybe", {"/rules/deleteLinked", "restrict or allow"}},
+        {"ODRADEK_HTTP_CORS_ORIGINS", "https://a.example,b", {"/http/cors/origins/1", "scheme, host"}},
         {"ODRADEK_HOST", "", {"/host", "listen"}},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -194,6 +198,35 @@ static void an_error_names_file_place_and_what_was_expected(void **state) {
     REFUSED("{\"contentTypes\":[]}", ": /contentTypes: ", "The entity types.");
     REFUSED("{}", ": /: ", "contentTypes");
     REFUSED("[]", ": /: ", "object");
+}
+
+static void cors_origins_are_written_as_browsers_send_them(void **state) {
+    static const char *const refused[] = {"", "example.org", "https://example.org/", "https://a.example/x", "https://A.example",
+                                          "https://", "null", "https://a.example https://b.example", "https://u@a.example", "**"};
+    (void)state;
+    settings_t *s = load("{" TYPES ",\"http\":{\"cors\":{\"origins\":[\"https://a.example\",\"http://localhost:8080\",\"http://[::1]:80\"],"
+                         "\"credentials\":true,\"maxAgeSeconds\":5}}}");
+    if (!s) fail_msg("%s", error.text);
+    assert_int_equal(s->http.threads, 2);
+    assert_int_equal(s->http.cors.origins_count, 3);
+    assert_string_equal(s->http.cors.origins[1], "http://localhost:8080");
+    assert_true(s->http.cors.credentials);
+    assert_int_equal(s->http.cors.max_age_seconds, 5);
+    settings_free(s);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        char text[256];
+        snprintf(text, sizeof text, "{" TYPES ",\"http\":{\"cors\":{\"origins\":[\"%s\"]}}}", refused[i]);
+        REFUSED(text, ": /http/cors/origins/0: ", "scheme, host");
+    }
+}
+
+static void all_origins_with_credentials_are_refused(void **state) {
+    (void)state;
+    REFUSED("{" TYPES ",\"http\":{\"cors\":{\"origins\":[\"https://a.example\",\"*\"],\"credentials\":true}}}", ": /http/cors/credentials: ",
+            "\"*\"", "Expected: false, or the origins one by one");
+    settings_t *s = load("{" TYPES ",\"http\":{\"cors\":{\"origins\":[\"*\"]}}}");
+    if (!s) fail_msg("%s", error.text);
+    settings_free(s);
 }
 
 static void a_member_that_nobody_knows_is_refused(void **state) {
@@ -289,6 +322,8 @@ int main(void) {
         cmocka_unit_test(the_environment_overrides_each_kind_of_setting),
         cmocka_unit_test(what_the_environment_gets_wrong_is_refused_like_what_the_file_does),
         cmocka_unit_test(an_error_names_file_place_and_what_was_expected),
+        cmocka_unit_test(cors_origins_are_written_as_browsers_send_them),
+        cmocka_unit_test(all_origins_with_credentials_are_refused),
         cmocka_unit_test(a_member_that_nobody_knows_is_refused),
         cmocka_unit_test(what_only_the_control_script_reads_is_accepted),
         cmocka_unit_test(what_is_not_json_is_refused_with_its_position),
