@@ -34,5 +34,5 @@ def test_the_page_lists_just_the_problems_that_there_are():
 
 def test_settings_that_the_page_names_exist():
     known = set(re.findall(r"^\| `([a-zA-Z.]+)`", (ROOT / "docs/settings.md").read_text(), re.M))
-    named = set(re.findall(r"`((?:limits|rules|retention)\.\w+)`", PAGE))
+    named = set(re.findall(r"`((?:limits|rules|retention|http)\.[\w.]+)`", PAGE))
     assert named and named <= known, named - known

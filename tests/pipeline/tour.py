@@ -36,6 +36,7 @@ class Shell:
     def __init__(self, stack):
         self.replaced = {"localhost:4000": f"localhost:{stack.ports['commandApi']}",
                          "localhost:4001": f"localhost:{stack.ports['queryApi']}",
+                         "localhost:9092": stack.bootstrap,
                          "-p 6379": f"-p {stack.snapshots_port}",
                          "bin/": f"{ROOT}/bin/",
                          "./control.sh": str(CONTROL)}
