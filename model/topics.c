@@ -20,6 +20,16 @@ int topics_message_bytes(const settings_t *settings) {
     return topics_command_bytes(settings) + WRAPPING_BYTES;
 }
 
+/* A dead letter is any record as it came, with headers that tell why. */
+static int dead_letter_bytes(const settings_t *settings) {
+    return topics_message_bytes(settings) + WRAPPING_BYTES;
+}
+
+static int topic_bytes(const settings_t *settings, topic_t topic) {
+    if (topic == TOPIC_COMMANDS) return topics_command_bytes(settings);
+    return topic == TOPIC_DEAD_LETTERS ? dead_letter_bytes(settings) : topics_message_bytes(settings);
+}
+
 static int64_t hours(int count) {
     return (int64_t)count * 3600 * 1000;
 }
@@ -37,7 +47,7 @@ void topics_from(const settings_t *settings, kafka_topic_t topics[TOPIC_COUNT]) 
             .partitions = settings->partitions,
             .replication = settings->kafka.replication_factor,
             .retention_ms = retention[i],
-            .message_bytes = i == TOPIC_COMMANDS ? topics_command_bytes(settings) : topics_message_bytes(settings),
+            .message_bytes = topic_bytes(settings, (topic_t)i),
         };
 }
 
@@ -47,6 +57,6 @@ kafka_options_t topics_kafka_options(const settings_t *settings, const char *cli
         .client_id = client_id,
         .properties = settings->kafka.properties,
         .properties_count = settings->kafka.properties_count,
-        .message_bytes = topics_message_bytes(settings),
+        .message_bytes = dead_letter_bytes(settings), /* the largest of them */
     };
 }

@@ -11,7 +11,7 @@ extern const char *const topic_names[TOPIC_COUNT];
 
 /* The largest command: a body of the largest size and what is wrapped around it. */
 int topics_command_bytes(const settings_t *settings);
-/* The largest record of the other topics, so that whatever comes of a command fits. */
+/* The largest event and outcome, so that whatever comes of a command fits. Dead letters may be larger still. */
 int topics_message_bytes(const settings_t *settings);
 /* The topics as settings want them. */
 void topics_from(const settings_t *settings, kafka_topic_t topics[TOPIC_COUNT]);

@@ -277,5 +277,17 @@ def test_a_record_on_the_topic_of_events_that_is_none_does_not_stop_the_stores(p
     pipeline.check()
 
 
+@pytest.mark.parametrize("spare", [170, 2000])
+def test_a_huge_record_on_the_topic_of_events_does_not_stop_the_stores(pipeline, spare):
+    """Its dead letter is larger than itself, and must be possible all the same."""
+    entry = pipeline.entry()
+    huge = b"x" * (LARGEST + 64 * 1024 - spare)
+    ((partition, offset),) = pipeline.console.send_all([(huge, entry, None)], topic="events")
+    pipeline.update("entries", entry, {"title": "after"})
+    assert pipeline.visible("entries", entry, 2)["data"] == {"title": "after"}
+    letter = eventually(lambda: pipeline.ledger.read().dead.get(("events", partition, offset)))
+    assert letter.value == huge
+
+
 def test_at_the_end_of_it_the_contract_holds(pipeline):
     pipeline.check()
