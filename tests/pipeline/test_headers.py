@@ -120,23 +120,10 @@ def test_the_largest_body_with_the_largest_headers_is_accepted(pipeline):
     body = b'{"title":"t","description":"%s"}'
     body = body % (b"x" * (1024 * 1024 - len(body) + 2))
     state = ",".join(f"m{number}={'v' * 97}" for number in range(5))
-    answer = pipeline.api.request("POST", "/entries", body, {**traced(tracestate=state), **WAIT, "X-Request-Id": "x" * 128,
-                                                             "Idempotency-Key": uuid.uuid4().hex * 7})
+    answer = pipeline.api.request("POST", "/entries", body, {**traced(tracestate=state), **WAIT, "X-Request-Id": "x" * 128})
     assert answer.status == 201, answer
     _, (event,), _ = records_of(pipeline, answer.json["commandId"])
     assert trace_of(event)["x-request-id"] == "x" * 128 and len(trace_of(event)["tracestate"]) > 500
-
-
-def test_a_repeat_tells_its_own_request_and_the_records_the_first(pipeline):
-    key = {"Idempotency-Key": uuid.uuid4().hex}
-    first = pipeline.api.post("/entries", {"title": "t"}, {**key, **WAIT, **traced()})
-    assert first.status == 201, first
-    pipeline.settle()
-    second = pipeline.api.post("/entries", {"title": "t"}, {**key, **WAIT, **traced()})
-    assert second.json == first.json
-    assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
-    (written,), (event,), _ = records_of(pipeline, first.json["commandId"])
-    assert trace_of(event)["x-request-id"] == trace_of(written)["x-request-id"] == first.headers["X-Request-Id"]
 
 
 # ---- commands from a console ----

@@ -719,6 +719,16 @@ def test_the_bare_and_the_quoted_form_of_a_key_are_the_same_key(pipeline):
     problem(pipeline.api.post("/entries", {"title": "u"}, keyed(f'"{key}"')), 422, "idempotency-key-reused")
 
 
+def test_a_repeat_tells_the_id_of_its_own_request_and_the_records_that_of_the_first(pipeline):
+    headers = keyed()
+    first, second = (waited(pipeline, "POST", "/entries", {"title": "t"}, {**headers, "X-Request-Id": name}) for name in ("first", "second"))
+    assert same(first, second)
+    assert (first.headers["X-Request-Id"], second.headers["X-Request-Id"]) == ("first", "second")
+    pipeline.settle()
+    for records in (pipeline.ledger.commands, pipeline.ledger.events_of_command, pipeline.ledger.outcomes):
+        assert records[first.json["commandId"]][0].header("x-request-id") == "first"
+
+
 def test_a_command_that_stands_in_the_log_twice_is_decided_once(pipeline):
     entry = fresh()
     create = command("createEntry", entry, {"title": "one"}, id=f"create-{entry}")
