@@ -27,7 +27,7 @@ static void add_number(strbuf_t *out, const json_t *value) {
     strbuf_addf(out, "%04x", (unsigned)(rest + 0x8000));
 }
 
-static void add_text(strbuf_t *out, const char *text, size_t len) {
+void index_add_text(strbuf_t *out, const char *text, size_t len) {
     strbuf_addc(out, '4');
     for (size_t i = 0; i < len && i < INDEX_TEXT_BYTES; i++) {
         if (text[i] == 1 || text[i] == 2) strbuf_addc(out, 2);
@@ -47,7 +47,7 @@ bool index_add_value(strbuf_t *out, const json_t *value) {
     case JSON_TRUE: strbuf_addc(out, '2'); return true;
     case JSON_INTEGER:
     case JSON_REAL: add_number(out, value); return true;
-    case JSON_STRING: add_text(out, json_string_value(value), json_string_length(value)); return true;
+    case JSON_STRING: index_add_text(out, json_string_value(value), json_string_length(value)); return true;
     default: return false;
     }
 }

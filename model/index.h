@@ -30,6 +30,8 @@ enum {
 
 #define INDEX_END '\1'
 
+/* Appends the text of a string; any bytes but 0. */
+void index_add_text(strbuf_t *out, const char *text, size_t len);
 /* Appends the text of a value. False: it is an array or an object, nothing was added. */
 bool index_add_value(strbuf_t *out, const json_t *value);
 

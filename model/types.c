@@ -60,8 +60,6 @@ static status_t find_links(const types_t *types, entity_type_t *type, const json
     return STATUS_OK;
 }
 
-enum { INDEX_NAME_MAX = 128 };
-
 /* Why a member of this name cannot be indexed; NULL: it can. The name becomes a part of a key, and of a parameter. */
 static const char *index_refused(const char *name) {
     if (!strcmp(name, "id")) return "lists know the entity's id already: give the member another name";

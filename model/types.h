@@ -8,6 +8,8 @@
 /* What commands do and events say, in this order everywhere. */
 typedef enum verb { VERB_CREATE, VERB_UPDATE, VERB_DELETE, VERB_COUNT } verb_t;
 
+enum { INDEX_NAME_MAX = 128 }; /* bytes of the name of a member that is indexed */
+
 /* A member of the entity's data that holds the id of another entity ("x-link" in the schema); the member may be a
    string or a list of strings. */
 typedef struct link_field {

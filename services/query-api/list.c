@@ -1,38 +1,44 @@
-/* A list of a type's entities, page by page, in order of id.
+/* A list of a type's entities, page by page: in order of id or of a member that is indexed, all or those that pass filters.
 
-       parameters ──▶ index of every partition ──▶ merge: the page's ids ──▶ snapshots, some at a time ──▶ answer
+       parameters ──▶ count, choice of a filter ──▶ walk: the page's ids ──▶ snapshots, some at a time ──▶ what they link to ──▶ answer
 
-   A page begins behind the last id of the page before it. So what is written meanwhile moves nothing: an entity that
-   stays as it is comes once, wherever others appear or vanish. */
+   A page begins behind the last one of the page before it, wherever others appear or vanish (walk.h). It ends before its limit
+   where it has become large, or where many had to be looked at for few: so no request goes on for ever. */
 #include "services/query-api/query_api.h"
 
 #include "common/mem.h"
-#include "model/keys.h"
+#include "services/query-api/count.h"
 #include "services/query-api/cursor.h"
-#include "services/query-api/page.h"
+#include "services/query-api/include.h"
 #include "services/query-api/params.h"
+#include "services/query-api/walk.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_MOST = 10000 }; /* members that a page looks at */
+
 typedef struct listing {
     http_request_t *request;
     const query_route_t *route;
-    bool descending;
+    cursor_t at; /* which list it is, and where the page begins */
     size_t limit;
-    char after[ID_SIZE]; /* empty: from the beginning */
-    char **ids;          /* of the page */
-    size_t count;
-    size_t read; /* of them, so far */
-    size_t step; /* those that are asked for now */
-    bool more;   /* behind the page */
+    const char *fields;
+    include_t *include; /* NULL: nothing */
+    bool count;
+    int64_t total; /* where it is counted */
+    walk_t walk;
+    size_t items; /* that are on the page: of those found, without those behind its limit */
+    size_t read;  /* of them, so far */
+    size_t step;  /* those that are asked for now */
     strbuf_t body;
 } listing_t;
 
 static void listing_free(listing_t *listing) {
-    for (size_t i = 0; i < listing->count; i++) free(listing->ids[i]);
-    free(listing->ids);
+    walk_free(&listing->walk);
+    include_free(listing->include);
     strbuf_free(&listing->body);
     free(listing);
 }
@@ -43,17 +49,38 @@ static void fail(listing_t *listing, status_t status) {
     query_answer_failed(request, status, "snapshot store");
 }
 
-/* ---- the snapshots ---- */
+static void refuse(listing_t *listing, const char *type, const char *detail) {
+    http_request_t *request = listing->request;
+    listing_free(listing);
+    http_problem(request, 400, type, detail, NULL);
+}
+
+/* ---- the answer ---- */
+
+/* Puts the cursor behind the page's last; false: it is the list's last, too. */
+static bool move_on(listing_t *listing) {
+    const walk_t *walk = &listing->walk;
+    if (listing->read < walk->found_count) {
+        const walk_found_t *last = &walk->found[listing->read - 1];
+        snprintf(listing->at.value, sizeof listing->at.value, "%s", last->value);
+        memcpy(listing->at.id, last->id, sizeof listing->at.id);
+        return true;
+    }
+    memcpy(listing->at.value, walk->value, sizeof listing->at.value);
+    memcpy(listing->at.id, walk->id, sizeof listing->at.id);
+    return !walk->ended;
+}
 
 static void finish(listing_t *listing) {
     strbuf_t *body = &listing->body;
-    strbuf_adds(body, "],\"next\":");
-    if (listing->more || listing->read < listing->count) {
-        cursor_t cursor = {.descending = listing->descending};
-        snprintf(cursor.type, sizeof cursor.type, "%s", listing->route->type->name);
-        snprintf(cursor.id, sizeof cursor.id, "%s", listing->ids[listing->read - 1]);
+    strbuf_addc(body, ']');
+    if (listing->include) include_add(listing->include, body);
+    if (listing->count && listing->total == COUNT_UNKNOWN) strbuf_adds(body, ",\"count\":null");
+    else if (listing->count) strbuf_addf(body, ",\"count\":%" PRId64, listing->total);
+    strbuf_adds(body, ",\"next\":");
+    if (move_on(listing)) {
         strbuf_addc(body, '"');
-        cursor_encode(body, &cursor);
+        cursor_encode(body, &listing->at);
         strbuf_adds(body, "\"}");
     } else {
         strbuf_adds(body, "null}");
@@ -65,9 +92,30 @@ static void finish(listing_t *listing) {
     http_answer_json(request, 200, &answer);
 }
 
-static void ask_snapshots(listing_t *listing);
+static void on_included(status_t status, void *context) {
+    listing_t *listing = context;
+    if (status == STATUS_OK) finish(listing);
+    else fail(listing, status);
+}
 
-/* One that was deleted since the index was read is left out. */
+/* ---- the snapshots ---- */
+
+/* Whether it is there still, and still is what was looked for. */
+static bool belongs(const listing_t *listing, const redisReply *snapshot) {
+    if (query_entity_found(snapshot) != QUERY_LIVE) return false;
+    json_span_t entries = query_entity_entries(snapshot);
+    return filter_pass(&listing->at.filters, NULL, entries.text ? entries.text : "", entries.len);
+}
+
+static void add_item(listing_t *listing, const char *id, const redisReply *snapshot) {
+    if (listing->body.data[listing->body.len - 1] != '[') strbuf_addc(&listing->body, ',');
+    query_entity_add(&listing->body, listing->route->type->name, id, snapshot, listing->fields);
+    json_span_t data = query_entity_data(snapshot);
+    if (listing->include && data.text) include_take(listing->include, data.text, data.len);
+}
+
+static void go_on(listing_t *listing);
+
 static void on_snapshots(lookup_request_t *lookup, status_t status, const err_t *error, void *context) {
     listing_t *listing = context;
     (void)error;
@@ -77,103 +125,150 @@ static void on_snapshots(lookup_request_t *lookup, status_t status, const err_t 
     }
     for (size_t i = 0; i < listing->step && listing->body.len < QUERY_PAGE_BYTES; i++) {
         const redisReply *snapshot = lookup_reply(lookup, i);
-        const char *id = listing->ids[listing->read++];
-        if (query_entity_found(snapshot) != QUERY_LIVE) continue;
-        if (listing->body.data[listing->body.len - 1] != '[') strbuf_addc(&listing->body, ',');
-        query_entity_add(&listing->body, listing->route->type->name, id, snapshot);
+        const char *id = listing->walk.found[listing->read++].id;
+        if (belongs(listing, snapshot)) add_item(listing, id, snapshot);
     }
-    if (listing->read < listing->count && listing->body.len < QUERY_PAGE_BYTES)
-        ask_snapshots(listing);
-    else
-        finish(listing);
+    go_on(listing);
 }
 
-static void ask_snapshots(listing_t *listing) {
-    const query_route_t *route = listing->route;
-    size_t left = listing->count - listing->read;
-    listing->step = left < QUERY_STEP_ITEMS ? left : QUERY_STEP_ITEMS;
-    lookup_request_t *lookup = lookup_request_new(on_snapshots, listing);
-    for (size_t i = 0; i < listing->step; i++) {
-        const char *id = listing->ids[listing->read + i];
-        int32_t partition = query_partition(route->api, id);
-        key_text_t key;
-        key_snapshot(key, partition, route->type->name, id);
-        lookup_add(lookup, partition, "HMGET", key, QUERY_SNAPSHOT_FIELDS, NULL);
-    }
-    lookup_submit(route->api->snapshots, lookup);
-}
-
-/* ---- the index ---- */
-
-static void take_ids(listing_t *listing, lookup_request_t *lookup) {
-    size_t partitions = (size_t)listing->route->api->settings->partitions;
-    redisReply **replies = mem_zero(partitions, sizeof(redisReply *));
-    const char **ids = mem_zero(listing->limit, sizeof *ids);
-    for (size_t i = 0; i < partitions; i++) replies[i] = lookup_reply(lookup, i);
-    listing->count = page_merge(replies, partitions, listing->descending, ids, listing->limit, &listing->more);
-    listing->ids = mem_zero(listing->count, sizeof *listing->ids);
-    for (size_t i = 0; i < listing->count; i++) listing->ids[i] = mem_string(ids[i]);
-    free(ids);
-    free(replies);
-}
-
-static void on_index(lookup_request_t *lookup, status_t status, const err_t *error, void *context) {
-    listing_t *listing = context;
-    (void)error;
-    if (status != STATUS_OK) {
-        fail(listing, status);
+static void go_on(listing_t *listing) {
+    size_t left = listing->items - listing->read;
+    if (left == 0 || listing->body.len >= QUERY_PAGE_BYTES) {
+        if (listing->include) include_read(listing->include, on_included, listing);
+        else finish(listing);
         return;
     }
-    take_ids(listing, lookup);
-    strbuf_adds(&listing->body, "{\"items\":[");
-    if (listing->count > 0)
-        ask_snapshots(listing);
-    else
-        finish(listing);
+    listing->step = left < QUERY_STEP_ITEMS ? left : QUERY_STEP_ITEMS;
+    lookup_request_t *lookup = lookup_request_new(on_snapshots, listing);
+    for (size_t i = 0; i < listing->step; i++)
+        query_entity_ask(lookup, listing->route->api, listing->route->type->name, listing->walk.found[listing->read + i].id);
+    lookup_submit(listing->route->api->snapshots, lookup);
 }
 
-/* One more than the page has of each partition: so that it is known whether there is more. */
-static void ask_index(listing_t *listing) {
-    const query_api_t *api = listing->route->api;
-    char from[ID_SIZE + 1], count[16];
-    snprintf(from, sizeof from, "(%s", listing->after);
-    if (!listing->after[0]) snprintf(from, sizeof from, "%s", listing->descending ? "+" : "-");
-    snprintf(count, sizeof count, "%zu", listing->limit + 1);
-    lookup_request_t *lookup = lookup_request_new(on_index, listing);
-    for (int32_t partition = 0; partition < api->settings->partitions; partition++) {
-        key_text_t key;
-        key_index(key, partition, listing->route->type->name, "id");
-        lookup_add(lookup, partition, listing->descending ? "ZREVRANGEBYLEX" : "ZRANGEBYLEX", key, from,
-                   listing->descending ? "-" : "+", "LIMIT", "0", count, NULL);
+/* ---- the walk ---- */
+
+static void walk_on(listing_t *listing) {
+    size_t wanted = listing->limit + 1 - listing->walk.found_count; /* one more than the page has: to know of it */
+    bool all = listing->at.filters.count <= (listing->walk.within ? 1 : 0);
+    walk_step(&listing->walk, all ? wanted : SIZE_MAX);
+}
+
+static void on_step(walk_t *walk, status_t status, void *context) {
+    listing_t *listing = context;
+    if (status != STATUS_OK) {
+        fail(listing, status);
+    } else if (walk->found_count <= listing->limit && !walk->ended && walk->seen < LOOK_MOST) {
+        walk_on(listing);
+    } else {
+        listing->items = walk->found_count < listing->limit ? walk->found_count : listing->limit;
+        go_on(listing);
     }
-    lookup_submit(api->snapshots, lookup);
+}
+
+static void start_walk(listing_t *listing, const filter_t *best) {
+    walk_t *walk = &listing->walk;
+    walk->route = listing->route;
+    walk->sort = listing->at.sort;
+    walk->descending = listing->at.descending;
+    walk->filters = &listing->at.filters;
+    walk->within = strcmp(listing->at.sort, "id") ? NULL : best;
+    memcpy(walk->value, listing->at.value, sizeof walk->value);
+    memcpy(walk->id, listing->at.id, sizeof walk->id);
+    walk->done = on_step;
+    walk->context = listing;
+    strbuf_adds(&listing->body, "{\"items\":[");
+    walk_on(listing);
+}
+
+static void on_count(status_t status, const filter_t *best, int64_t total, void *context) {
+    listing_t *listing = context;
+    listing->total = total;
+    if (status == STATUS_OK) start_walk(listing, best);
+    else fail(listing, status);
+}
+
+static void start(listing_t *listing) {
+    const filters_t *filters = &listing->at.filters;
+    if (listing->count || filters->count > 1) count_start(listing->route, filters, listing->count, on_count, listing);
+    else start_walk(listing, filters->count > 0 ? &filters->items[0] : NULL);
 }
 
 /* ---- GET /entries ---- */
 
-/* A cursor brings its order with it; one that is given too must be the same. */
+static bool is_indexed(const entity_type_t *type, const char *name) {
+    for (size_t i = 0; i < type->indexes_count; i++)
+        if (!strcmp(type->indexes[i], name)) return true;
+    return false;
+}
+
+/* The member of the list's order or filters that is not indexed; NULL: all are. */
+static const char *not_indexed(const listing_t *listing) {
+    const entity_type_t *type = listing->route->type;
+    if (strcmp(listing->at.sort, "id") && !is_indexed(type, listing->at.sort)) return listing->at.sort;
+    for (size_t i = 0; i < listing->at.filters.count; i++)
+        if (!is_indexed(type, listing->at.filters.items[i].field)) return listing->at.filters.items[i].field;
+    return NULL;
+}
+
+static void refuse_index(listing_t *listing, const char *name) {
+    const entity_type_t *type = listing->route->type;
+    strbuf_t detail = {0};
+    strbuf_addf(&detail, "Lists of %s are not indexed by \"%.64s\". They can be sorted by \"id\"", type->base, name);
+    for (size_t i = 0; i < type->indexes_count; i++)
+        strbuf_addf(&detail, i ? ", \"%s\"" : " and, like filtered, by \"%s\"", type->indexes[i]);
+    strbuf_addc(&detail, '.');
+    refuse(listing, "invalid-parameter", detail.data);
+    strbuf_free(&detail);
+}
+
+/* A cursor brings its list with it; what is given too must be the same. */
 static bool take_cursor(listing_t *listing, const query_params_t *params) {
     cursor_t cursor;
     if (!params->cursor) return true;
     if (!cursor_decode(params->cursor, &cursor) || strcmp(cursor.type, listing->route->type->name)) return false;
-    if ((params->given & PARAM_ORDER) && params->descending != cursor.descending) return false;
-    listing->descending = cursor.descending;
-    memcpy(listing->after, cursor.id, sizeof listing->after);
+    if ((params->given & (PARAM_SORT | PARAM_ORDER)) &&
+        (params->descending != cursor.descending || strcmp(listing->at.sort, cursor.sort)))
+        return false;
+    if ((params->given & PARAM_FILTER) && !filter_same(&params->filters, &cursor.filters)) return false;
+    listing->at = cursor;
+    return !not_indexed(listing);
+}
+
+/* False: the request is answered. */
+static bool take_params(listing_t *listing, const query_params_t *params) {
+    cursor_t *at = &listing->at;
+    snprintf(at->type, sizeof at->type, "%s", listing->route->type->name);
+    snprintf(at->sort, sizeof at->sort, "%s", params->sort ? params->sort : "id");
+    at->descending = params->descending;
+    at->filters = params->filters;
+    listing->limit = (size_t)params->limit;
+    listing->fields = params->fields;
+    listing->count = params->count;
+    const char *wrong = params->sort && strlen(params->sort) > INDEX_NAME_MAX ? params->sort : not_indexed(listing);
+    if (wrong) {
+        refuse_index(listing, wrong);
+        return false;
+    }
+    if (!take_cursor(listing, params)) {
+        refuse(listing, "invalid-cursor", "The cursor is none of this list, order and filters.");
+        return false;
+    }
+    err_t error;
+    if (params->include && !(listing->include = include_new(listing->route, params->include, &error))) {
+        refuse(listing, "invalid-parameter", error.text);
+        return false;
+    }
     return true;
 }
 
 void query_list_handle(http_request_t *request, void *context) {
     query_params_t params;
-    if (!query_params_read(request, PARAM_LIMIT | PARAM_CURSOR | PARAM_ORDER, &params)) return;
+    if (!query_params_read(request, PARAM_LIMIT | PARAM_CURSOR | PARAM_ORDER | PARAM_SORT | PARAM_FILTER | PARAM_FIELDS |
+                           PARAM_INCLUDE | PARAM_COUNT, &params) ||
+        !query_params_alone(request, &params, PARAM_SORT, PARAM_ORDER))
+        return;
     listing_t *listing = mem_zero(1, sizeof *listing);
     listing->request = request;
     listing->route = context;
-    listing->limit = (size_t)params.limit;
-    listing->descending = params.descending;
-    if (take_cursor(listing, &params)) {
-        ask_index(listing);
-        return;
-    }
-    listing_free(listing);
-    http_problem(request, 400, "invalid-cursor", "The cursor is none of this list and order.", NULL);
+    if (take_params(listing, &params)) start(listing);
 }

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/stop.h"
+#include "services/query-api/fresh.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,9 @@ static status_t build(query_api_t *api, const service_context_t *context, err_t 
     api->snapshots = lookup_new("snapshots", settings->redis.snapshots, settings->redis.snapshots_count, queue_max, error);
     if (!api->snapshots) return STATUS_FATAL;
     api->events = lookup_new("events", settings->redis.events, settings->redis.events_count, queue_max, error);
-    return api->events ? STATUS_OK : STATUS_FATAL;
+    if (!api->events) return STATUS_FATAL;
+    api->fresh = fresh_new(api->snapshots, error);
+    return api->fresh ? STATUS_OK : STATUS_FATAL;
 }
 
 void *query_api_open(const service_context_t *context, err_t *error) {
@@ -93,12 +96,14 @@ status_t query_api_run(void *self, err_t *error) {
 
 void query_api_drain(void *self) {
     query_api_t *api = self;
+    fresh_end(api->fresh); /* what waits is looked up a last time */
     lookup_end(api->snapshots);
     lookup_end(api->events);
 }
 
 void query_api_close(void *self) {
     query_api_t *api = self;
+    fresh_free(api->fresh);
     lookup_free(api->snapshots);
     lookup_free(api->events);
     for (size_t i = 0; i < api->routes_count; i++) free(api->routes[i].path);

@@ -21,6 +21,7 @@ def problems_in_the_sources():
     for path in SOURCES:
         text = path.read_text()
         yield from re.findall(r'http_problem\w*\([^;"]*?"([a-z-]+)"', text)
+        yield from re.findall(r'refuse\((?:\w+|\w+, \d+), "([a-z-]+)"', text)
         yield from re.findall(r'refused_\w+ = \{\s*\d+, "([a-z-]+)"', text)
         yield from re.findall(r'^    \{\w+, "([a-z-]+)", "', text, re.M)
         yield from re.findall(r'#define RULES_\w+ "([a-z-]+)"', (path.parent / "rules.h").read_text() if path.name == "rules.c" else "")

@@ -2,7 +2,7 @@
 #include "common/json.h"
 #include "model/keys.h"
 #include "services/query-api/cursor.h"
-#include "services/query-api/page.h"
+#include "services/query-api/fields.h"
 #include "services/query-api/params.h"
 #include "services/query-api/query_api.h"
 #include "tests/unit/http_client.h"
@@ -15,51 +15,105 @@ enum { PARTITIONS = 3 };
 
 /* ---- the cursor ---- */
 
-static char *encoded(bool descending, const char *type, const char *id) {
+static char *encoded(bool descending, const char *type, const char *sort, const char *value, const char *id) {
     cursor_t cursor = {.descending = descending};
     strbuf_t text = {0};
     snprintf(cursor.type, sizeof cursor.type, "%s", type);
+    snprintf(cursor.sort, sizeof cursor.sort, "%s", sort);
+    snprintf(cursor.value, sizeof cursor.value, "%s", value);
     snprintf(cursor.id, sizeof cursor.id, "%s", id);
     cursor_encode(&text, &cursor);
     return strbuf_steal(&text);
 }
 
-static void check_cursor(bool descending, const char *type, const char *id) {
+static void check_cursor(const cursor_t *given) {
     cursor_t cursor;
-    char *text = encoded(descending, type, id);
-    assert_int_equal(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), strlen(text));
-    assert_true(cursor_decode(text, &cursor));
-    assert_int_equal(cursor.descending, descending);
-    assert_string_equal(cursor.type, type);
-    assert_string_equal(cursor.id, id);
-    free(text);
+    strbuf_t text = {0};
+    cursor_encode(&text, given);
+    assert_int_equal(strspn(text.data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), text.len);
+    assert_true(cursor_decode(text.data, &cursor));
+    assert_int_equal(cursor.descending, given->descending);
+    assert_string_equal(cursor.type, given->type);
+    assert_string_equal(cursor.sort, given->sort);
+    assert_string_equal(cursor.value, given->value);
+    assert_string_equal(cursor.id, given->id);
+    assert_true(filter_same(&cursor.filters, &given->filters));
+    strbuf_free(&text);
 }
 
 static void a_cursor_is_read_as_it_was_written(void **state) {
-    char longest_id[ID_SIZE] = {0}, longest_type[65] = {0};
+    static const char *const ids[] = {"0198c987-af87-7000-8000-000000000000", "a", "ab", "abc"};
     (void)state;
-    memset(longest_id, '~', ID_SIZE - 1);
-    memset(longest_type, 'T', 64);
-    check_cursor(false, "Entry", "0198c987-af87-7000-8000-000000000000");
-    check_cursor(true, "Entry", "a");
-    check_cursor(true, "Entry", "ab");
-    check_cursor(true, "Entry", "abc");
-    check_cursor(false, longest_type, longest_id);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        cursor_t cursor = {.type = "Entry", .sort = "id", .descending = i % 2};
+        strcpy(cursor.id, ids[i]);
+        check_cursor(&cursor);
+    }
+    cursor_t cursor = {.type = "Entry", .sort = "title", .value = "4\n\2\2x", .id = "a"};
+    check_cursor(&cursor);
+    filter_add(&cursor.filters, "status", "open");
+    filter_add(&cursor.filters, "rank", "7");
+    filter_add(&cursor.filters, "empty", "");
+    check_cursor(&cursor);
+}
+
+static void the_longest_cursor_has_room(void **state) {
+    cursor_t cursor = {.descending = true};
+    char longest[INDEX_VALUE_SIZE];
+    (void)state;
+    memset(longest, 1, sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    memset(cursor.type, 'T', sizeof cursor.type - 1);
+    memset(cursor.sort, 's', sizeof cursor.sort - 1);
+    memset(cursor.value, 'v', sizeof cursor.value - 1);
+    memset(cursor.id, '~', sizeof cursor.id - 1);
+    for (int i = 0; i < FILTERS_MAX; i++) {
+        char field[INDEX_NAME_MAX + 1];
+        memset(field, 'a' + i, INDEX_NAME_MAX);
+        field[INDEX_NAME_MAX] = '\0';
+        filter_add(&cursor.filters, field, longest);
+    }
+    check_cursor(&cursor);
+}
+
+/* A cursor of this text. */
+static char *cursor_of(const char *plain, size_t len) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    strbuf_t text = {0};
+    uint32_t bits = 0, have = 0;
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | (unsigned char)plain[i];
+        for (have += 8; have >= 6; have -= 6) strbuf_addc(&text, digits[bits >> (have - 6) & 63]);
+    }
+    if (have > 0) strbuf_addc(&text, digits[bits << (6 - have) & 63]);
+    return strbuf_steal(&text);
 }
 
 static void what_is_no_cursor_is_refused(void **state) {
-    /* "2aEntry/x", "1xEntry/x", "1aEntry", "1aEntry/", "1aEntry/a b", "1aEntry/x" with NUL, one digit too many, too
-       few, wrong digits, padding */
-    static const char *const texts[] = {"",         "MmFFbnRyeS94", "MXhFbnRyeS94", "MWFFbnRyeQ", "MWFFbnRyeS8",
-                                        "MWFFbnRyeS9hIGI", "MWFFbnRyeS94AA", "MWFFbnRyeS94A", "M", "MWFF+nRyeS94",
-                                        "MWFFbnRyeS94=", "ä"};
+#define PLAIN(text) {text, sizeof text - 1}
+    static const struct {
+        const char *text;
+        size_t len;
+    } plain[] = {
+        PLAIN("2aEntry\1id\1\1x"), /* this one is a cursor */
+        PLAIN("1aEntry\1id\1\1x"), PLAIN("2xEntry\1id\1\1x"), PLAIN("2aEntry\1id\1\1"), PLAIN("2aEntry\1id\1x"),
+        PLAIN("2aEntry\1id\1\1a b"), PLAIN("2aEntry\1id\1\1x\0"), PLAIN("2a\1id\1\1x"), PLAIN("2aEntry\1\1\1x"),
+        PLAIN("2aEntry\1id\1" "4v\1x"), PLAIN("2aEntry\1title\1\1x"), PLAIN("2aEntry\1id\1\1x\1f"), PLAIN("2aEntry\1id\1\1x\1f\1v"),
+        PLAIN("2aEntry\1id\1\1x\1\1v\1"), PLAIN("2aEntry\1id\1\1x\1f\1\1v"), PLAIN("2a"), PLAIN("2"), PLAIN(""),
+        PLAIN("2aEntry\1id\1\1x\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1\1f\1v\1"),
+    };
+    static const char *const texts[] = {"M", "MWFF+nRyeS94", "MWFFbnRyeS94=", "\xc3\xa4"};
     cursor_t cursor;
     (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        char *text = cursor_of(plain[i].text, plain[i].len);
+        if (cursor_decode(text, &cursor) != (i == 0)) fail_msg("\"%s\"", plain[i].text);
+        free(text);
+    }
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (cursor_decode(texts[i], &cursor)) fail_msg("\"%s\" is taken for a cursor", texts[i]);
-    assert_true(cursor_decode("MWFFbnRyeS94", &cursor));
-    char *longer = mem_zero(1, 1000);
-    memset(longer, 'A', 999);
+    char *longer = mem_zero(1, 20000);
+    memset(longer, 'A', 19999);
     assert_false(cursor_decode(longer, &cursor));
     free(longer);
 }
@@ -95,6 +149,32 @@ static void parameters_are_read_by_their_rows(void **state) {
         {"cursor", "anything", ALL, true},
         {"Limit", "5", ALL, false},
         {"other", "5", ALL, false},
+        {"sort", "title", PARAM_SORT, true},
+        {"sort", "-title", PARAM_SORT, true},
+        {"sort", "-", PARAM_SORT, false},
+        {"sort", "", PARAM_SORT, false},
+        {"fields", "a", PARAM_FIELDS, true},
+        {"fields", "a,b", PARAM_FIELDS, true},
+        {"fields", "", PARAM_FIELDS, false},
+        {"fields", "a,", PARAM_FIELDS, false},
+        {"fields", ",a", PARAM_FIELDS, false},
+        {"include", "a,,b", PARAM_INCLUDE, false},
+        {"count", "true", PARAM_COUNT, true},
+        {"count", "false", PARAM_COUNT, true},
+        {"count", "1", PARAM_COUNT, false},
+        {"version", "1", PARAM_VERSION, true},
+        {"version", "0", PARAM_VERSION, false},
+        {"at", "2026-11-21T07:00:00Z", PARAM_AT, true},
+        {"at", "2026-11-21T08:00:00.5+01:00", PARAM_AT, true},
+        {"at", "2026-11-21T08:00:00 01:00", PARAM_AT, true}, /* the "+" was no %2B */
+        {"at", "2026-11-21", PARAM_AT, false},
+        {"at", "2026-11-21T07:00:00", PARAM_AT, false},
+        {"at", "2026-13-21T07:00:00Z", PARAM_AT, false},
+        {"at", "", PARAM_AT, false},
+        {"min_version", "1", PARAM_MIN_VERSION, true},
+        {"min_version", "x", PARAM_MIN_VERSION, false},
+        {"wait", "0", PARAM_WAIT, true},
+        {"wait", "-1", PARAM_WAIT, false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -114,50 +194,101 @@ static void a_parameter_may_stand_once(void **state) {
     assert_false(query_params_set(&params, PARAM_LIMIT, "limit", "5", &error));
 }
 
-/* ---- merging ---- */
-
-static redisReply *list_of(const char *words) {
-    redisReply *list = mem_zero(1, sizeof *list);
-    char *copy = mem_string(words), *rest = copy;
-    list->type = REDIS_REPLY_ARRAY;
-    list->element = mem_zero(strlen(words) + 1, sizeof(redisReply *));
-    for (char *word; (word = strsep(&rest, " "));) {
-        if (!*word) continue;
-        redisReply *element = list->element[list->elements++] = mem_zero(1, sizeof *element);
-        element->type = REDIS_REPLY_STRING;
-        element->str = mem_string(word);
-        element->len = strlen(word);
-    }
-    free(copy);
-    return list;
-}
-
-static void check_merge(const char *const lists[3], bool descending, size_t limit, const char *expected, bool expect_more) {
-    redisReply *replies[3];
-    const char *ids[16];
-    bool more;
-    strbuf_t merged = {0};
-    for (int i = 0; i < 3; i++) replies[i] = list_of(lists[i]);
-    size_t count = page_merge(replies, 3, descending, ids, limit, &more);
-    strbuf_adds(&merged, "");
-    for (size_t i = 0; i < count; i++) strbuf_addf(&merged, "%s%s", i ? " " : "", ids[i]);
-    assert_string_equal(merged.data, expected);
-    assert_int_equal(more, expect_more);
-    strbuf_free(&merged);
-    for (int i = 0; i < 3; i++) freeReplyObject(replies[i]);
-}
-
-static void lists_are_merged_in_order_up_to_the_limit(void **state) {
-    const char *const rising[] = {"a d e", "", "b c f"}, *const falling[] = {"z", "y c", "x b"};
-    const char *const empty[] = {"", "", ""};
+static void filters_name_a_member_in_brackets(void **state) {
+    static const struct {
+        const char *name, *value;
+        bool good;
+    } cases[] = {{"filter[a]", "x", true},  {"filter[a]", "", true},    {"filter[a b/c]", "x", true}, {"filter[a]", NULL, false}, {"filter[]", "x", false},
+                 {"filter[a", "x", false},  {"filter", "x", false},     {"filter[a]b", "x", false},   {"Filter[a]", "x", false}};
+    char longest[256] = "filter[";
+    err_t error;
     (void)state;
-    check_merge(rising, false, 16, "a b c d e f", false);
-    check_merge(rising, false, 6, "a b c d e f", false);
-    check_merge(rising, false, 5, "a b c d e", true);
-    check_merge(rising, false, 1, "a", true);
-    check_merge(falling, true, 4, "z y x c", true);
-    check_merge(falling, true, 5, "z y x c b", false);
-    check_merge(empty, false, 3, "", false);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        query_params_t params = {0};
+        if (query_params_set(&params, PARAM_FILTER, cases[i].name, cases[i].value, &error) != cases[i].good)
+            fail_msg("%s=%s", cases[i].name, cases[i].value ? cases[i].value : "NULL");
+    }
+    query_params_t params = {0};
+    assert_false(query_params_set(&params, PARAM_LIMIT, "filter[a]", "x", &error));
+    memset(longest + 7, 'n', INDEX_NAME_MAX + 1);
+    longest[7 + INDEX_NAME_MAX] = ']';
+    assert_true(query_params_set(&params, PARAM_FILTER, longest, "x", &error));
+    longest[7 + INDEX_NAME_MAX] = 'n', longest[8 + INDEX_NAME_MAX] = ']';
+    assert_false(query_params_set(&params, PARAM_FILTER, longest, "x", &error));
+}
+
+static void a_list_has_each_filter_once_and_not_too_many(void **state) {
+    query_params_t params = {0};
+    err_t error;
+    (void)state;
+    for (int i = 0; i < FILTERS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "filter[%c]", 'h' - i);
+        assert_true(query_params_set(&params, PARAM_FILTER, name, "x", &error));
+        assert_false(query_params_set(&params, PARAM_FILTER, name, "y", &error));
+    }
+    assert_non_null(strstr(error.text, "twice"));
+    for (int i = 0; i < FILTERS_MAX; i++) assert_int_equal(params.filters.items[i].field[0], 'a' + i); /* in order */
+    assert_false(query_params_set(&params, PARAM_FILTER, "filter[z]", "x", &error));
+    assert_non_null(strstr(error.text, "8 filters"));
+}
+
+/* ---- filters ---- */
+
+static void a_filters_text_stands_for_the_string_and_for_what_it_reads_like(void **state) {
+    static const struct {
+        const char *text, *second;
+    } cases[] = {{"open", ""}, {"", ""}, {"7", "3c01c000000000000"}, {"7.0", "3c01c000000000000"}, {"-1", "3400fffffffffffff"}, {"true", "2"}, {"false", "1"},
+                 {"null", "0"}, {"True", ""}, {"007", ""}, {" 7", ""}, {"\"7\"", ""}, {"[7]", ""}, {"{}", ""}, {"1e999", ""},
+                 {"99999999999999999999", ""}, {"nul", ""}, {"7,8", ""}, {"\xff", ""}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        filters_t filters = {0};
+        filter_add(&filters, "f", cases[i].text);
+        assert_int_equal(filters.items[0].values[0][0], '4');
+        assert_string_equal(filters.items[0].values[0] + 1, cases[i].text);
+        assert_string_equal(filters.items[0].values[1], cases[i].second);
+    }
+}
+
+static void filters_pass_what_has_all_their_values(void **state) {
+    filters_t filters = {0};
+#define ENTRIES(text) (text), sizeof(text) - 1
+    (void)state;
+    assert_true(filter_pass(&filters, NULL, ENTRIES("")));
+    filter_add(&filters, "a", "x");
+    filter_add(&filters, "b", "7");
+    assert_true(filter_pass(&filters, NULL, ENTRIES("a\1" "4x\1" "b\1" "47\1")));
+    assert_true(filter_pass(&filters, NULL, ENTRIES("a\1" "4w\1" "a\1" "4x\1" "b\1" "3c01c000000000000\1")));
+    assert_false(filter_pass(&filters, NULL, ENTRIES("a\1" "4x\1" "b\1" "48\1")));
+    assert_false(filter_pass(&filters, NULL, ENTRIES("a\1" "4xx\1" "b\1" "47\1")));
+    assert_false(filter_pass(&filters, NULL, ENTRIES("")));
+    assert_false(filter_pass(&filters, NULL, ENTRIES("c\1a\1" "4x\1" "4x\1" "b\1" "47\1"))); /* a is a value here */
+    assert_true(filter_pass(&filters, &filters.items[0], ENTRIES("b\1" "47\1")));
+}
+
+/* ---- some members of data ---- */
+
+static void of_data_only_the_members_that_are_named_are_shown(void **state) {
+    static const struct {
+        const char *data, *names, *shown;
+    } cases[] = {
+        {"{\"a\":1.50,\"b\":{\"a\":2},\"c\":[3]}", "a", "{\"a\":1.50}"},
+        {"{\"a\":1.50,\"b\":{\"a\":2},\"c\":[3]}", "c,b,a,c", "{\"c\":[3],\"b\":{\"a\":2},\"a\":1.50}"},
+        {"{\"a\":1}", "none", "{}"},
+        {"{}", "a", "{}"},
+        {"{\"\\u0061\":\"x\"}", "a", "{\"a\":\"x\"}"},
+        {"{\"a\\\"b\":1}", "a\"b", "{\"a\\\"b\":1}"},
+        {"{\"a\":1}", "a\"b", "{}"},
+        {"{\"x\":\"\\n\",\"a\":2}", "a,y", "{\"a\":2}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        strbuf_t shown = {0};
+        fields_add(&shown, cases[i].names, cases[i].data, strlen(cases[i].data));
+        assert_string_equal(shown.data, cases[i].shown);
+        strbuf_free(&shown);
+    }
 }
 
 /* ---- the service ---- */
@@ -447,7 +578,7 @@ static void a_page_of_large_entities_ends_early_and_goes_on(void **state) {
 }
 
 static void wrong_parameters_of_a_list_are_refused(void **state) {
-    char *other_type = encoded(false, "Asset", "x"), *descending = encoded(true, "Entry", "x");
+    char *other_type = encoded(false, "Asset", "id", "", "x"), *descending = encoded(true, "Entry", "id", "", "x");
     char *targets[] = {mem_printf("/entries?cursor=%s", other_type), mem_printf("/entries?cursor=%s&order=asc", descending),
                        mem_printf("/entries?cursor=%s&order=desc", descending)};
     (void)state;
@@ -563,10 +694,15 @@ static void a_store_that_has_something_else_there_is_an_error_of_ours(void **sta
 int main(void) {
     const struct CMUnitTest pure[] = {
         cmocka_unit_test(a_cursor_is_read_as_it_was_written),
+        cmocka_unit_test(the_longest_cursor_has_room),
         cmocka_unit_test(what_is_no_cursor_is_refused),
         cmocka_unit_test(parameters_are_read_by_their_rows),
         cmocka_unit_test(a_parameter_may_stand_once),
-        cmocka_unit_test(lists_are_merged_in_order_up_to_the_limit),
+        cmocka_unit_test(filters_name_a_member_in_brackets),
+        cmocka_unit_test(a_list_has_each_filter_once_and_not_too_many),
+        cmocka_unit_test(a_filters_text_stands_for_the_string_and_for_what_it_reads_like),
+        cmocka_unit_test(filters_pass_what_has_all_their_values),
+        cmocka_unit_test(of_data_only_the_members_that_are_named_are_shown),
     };
     const struct CMUnitTest served[] = {
         SERVICE_TEST(an_entity_comes_with_its_data_as_it_was_written),
