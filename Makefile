@@ -41,6 +41,8 @@ help:
 	@echo "make clean      removes what was built from the sources"
 
 $(BUILD)/lib.a: $(SHARED_OBJECTS)
+$(BUILD)/logic.a: $(LOGIC_OBJECTS)
+$(BUILD)/lib.a $(BUILD)/logic.a:
 	@rm -f $@ && ar rcs $@ $^
 
 define SERVICE

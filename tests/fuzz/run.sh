@@ -8,20 +8,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 readonly SECONDS_EACH=${1:-30}
 shift
-readonly BUILD=build/fuzz
-readonly LIBS=(jansson libpcre2-8 libidn2 zlib nettle)
+readonly BUILD=build/fuzz OBJECTS=build/clang-fuzz
+readonly SANITIZERS=address,undefined
+readonly LIBS=(rdkafka hiredis jansson libmicrohttpd libcyaml libpcre2-8 libidn2 zlib nettle)
 failed=0
 
 mkdir -p "$BUILD/found"
+make -j"$(nproc)" CC=clang BUILD="$OBJECTS" SANITIZE="fuzzer-no-link,$SANITIZERS" "$OBJECTS/logic.a" "$OBJECTS/lib.a" || exit
 [ "$#" -gt 0 ] || set -- tests/fuzz/fuzz_*.c
 for target in "$@"; do
     name=$(basename "$target" .c)
     mkdir -p "$BUILD/corpus/$name"
     # shellcheck disable=SC2046  # flags are words
-    clang -std=c17 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-        $(pkg-config --cflags "${LIBS[@]}") -o "$BUILD/$name" "tests/fuzz/$name.c" \
-        common/schema*.c common/gunzip.c common/trace.c common/uuid.c common/digest.c common/mem.c common/strbuf.c \
-        common/base.c common/clock.c \
+    clang -std=c17 -D_GNU_SOURCE -I. -O1 -g -fsanitize="fuzzer,$SANITIZERS" -fno-sanitize-recover=all -pthread \
+        $(pkg-config --cflags "${LIBS[@]}") -o "$BUILD/$name" "tests/fuzz/$name.c" "$OBJECTS/logic.a" "$OBJECTS/lib.a" \
         $(pkg-config --libs "${LIBS[@]}") -lm || { failed=1; continue; }
     printf '== %s for %s s\n' "$name" "$SECONDS_EACH"
     if ! "$BUILD/$name" -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -verbosity=0 \
