@@ -46,16 +46,20 @@ static metric_t *code_counter(http_counted_t *counted, int code) {
     return counter;
 }
 
-void http_answer(http_request_t *request, int code, const char *media_type, strbuf_t *body) {
+void http_publish(http_request_t *request, int code) {
     request->code = code;
-    request->media_type = media_type;
-    request->answer_len = body->len;
-    request->answer = strbuf_steal(body);
     metric_add(code_counter(request->counted, code), 1);
     metric_observe(request->counted->seconds, (double)(clock_monotonic_us() - request->start_us) / 1e6);
     struct MHD_Connection *connection = request->connection;
     /* From here on the request may be gone: the library's thread sends the answer and frees it. */
     if (atomic_exchange(&request->state, HTTP_ANSWERED) == HTTP_SUSPENDED) MHD_resume_connection(connection);
+}
+
+void http_answer(http_request_t *request, int code, const char *media_type, strbuf_t *body) {
+    request->media_type = media_type;
+    request->answer_len = body->len;
+    request->answer = strbuf_steal(body);
+    http_publish(request, code);
 }
 
 void http_answer_json(http_request_t *request, int code, strbuf_t *body) {
@@ -89,12 +93,18 @@ void http_problem_for_now(http_request_t *request, int code, const char *type, c
     http_problem(request, code, type, detail, NULL);
 }
 
-static enum MHD_Result send_answer(http_request_t *request) {
+static struct MHD_Response *response_new(http_request_t *request) {
+    if (request->stream) return http_stream_response(request->stream, !strcmp(request->method, "HEAD"));
     struct MHD_Response *response =
         MHD_create_response_from_buffer(request->answer_len, request->answer, MHD_RESPMEM_MUST_FREE);
+    if (response) request->answer = NULL;
+    return response;
+}
+
+static enum MHD_Result send_answer(http_request_t *request) {
+    struct MHD_Response *response = response_new(request);
     if (!response) return MHD_NO;
-    request->answer = NULL;
-    if (request->answer_len > 0)
+    if (request->stream || request->answer_len > 0)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->media_type);
     for (size_t i = 0; i < request->headers_count; i++)
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
@@ -279,7 +289,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)context, (void)connection, (void)why;
     http_request_t *request = *slot;
     if (!request) return;
-    atomic_fetch_sub(&request->server->pending, 1);
+    http_stream_free(request->stream);
     metric_change(request->server->pending_gauge, -1);
     for (size_t i = 0; i < request->headers_count; i++) {
         free(request->headers[i].name);
@@ -288,6 +298,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     free(request->answer);
     free(request->path);
     http_body_free(request);
+    atomic_fetch_sub(&request->server->pending, 1); /* last: who waits for it may free what handlers use */
     free(request);
     *slot = NULL;
 }
@@ -349,6 +360,12 @@ static void routes_copy(http_server_t *server, const http_options_t *options) {
     }
 }
 
+static void server_free(http_server_t *server) {
+    pthread_mutex_destroy(&server->streams_lock);
+    free(server->routes);
+    free(server);
+}
+
 http_server_t *http_start(const http_options_t *options, err_t *error) {
     int fd = listen_at(options->host, options->port, error);
     if (fd < 0) return NULL;
@@ -356,6 +373,7 @@ http_server_t *http_start(const http_options_t *options, err_t *error) {
     server->fd = fd;
     server->body_bytes = options->body_bytes;
     server->cors = options->cors;
+    pthread_mutex_init(&server->streams_lock, NULL);
     server->pending_gauge = metric_gauge("odradek_http_requests_pending", "Requests that are not answered yet.", NULL);
     routes_copy(server, options);
     /* One thread is the default, and a pool of one is refused. */
@@ -375,8 +393,7 @@ http_server_t *http_start(const http_options_t *options, err_t *error) {
         MHD_OPTION_END);
     if (server->daemon) return server;
     close(fd);
-    free(server->routes);
-    free(server);
+    server_free(server);
     err_set(error, STATUS_FATAL, "the HTTP server on %s:%d cannot start", options->host, options->port);
     return NULL;
 }
@@ -394,6 +411,7 @@ void http_quiesce(http_server_t *server) {
     atomic_store(&server->ending, true);
     MHD_quiesce_daemon(server->daemon);
     shutdown(server->fd, SHUT_RD);
+    http_stream_wake_all(server);
 }
 
 size_t http_pending(const http_server_t *server) {
@@ -402,9 +420,9 @@ size_t http_pending(const http_server_t *server) {
 
 void http_stop(http_server_t *server) {
     if (!server) return;
-    bool quiesced = atomic_load(&server->ending); /* else the library closes the socket */
+    bool quiesced = atomic_exchange(&server->ending, true); /* else the library closes the socket */
+    http_stream_wake_all(server); /* none may sleep when the library ends */
     MHD_stop_daemon(server->daemon);
     if (quiesced) close(server->fd);
-    free(server->routes);
-    free(server);
+    server_free(server);
 }

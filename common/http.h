@@ -2,7 +2,8 @@
    A handler is called once for each request, with its whole body, on one of the library's threads, and must not block.
    It answers with http_answer or one of its sisters, at once or later from any thread: the connection is suspended
    meanwhile and holds no thread. Each request must be answered exactly once.
-   A body can also be taken piece by piece while it comes, with backpressure: see http_take_body.
+   A body can also be taken piece by piece while it comes, with backpressure: see http_take_body; and an answer that is
+   long, or has no end, made piece by piece: see http_answer_stream.
    What is the same for all is done here: 404, 405 with Allow, 413, gzip (RFC 9110, 8.4), HEAD, OPTIONS, metrics by route,
    and the headers that every answer has: Date, X-Request-Id, traceparent, those of CORS. Errors are RFC 9457 problems. */
 #ifndef ODRADEK_HTTP_H
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 typedef struct http_server http_server_t;
 typedef struct http_request http_request_t;
@@ -46,9 +48,10 @@ typedef struct http_options {
 http_server_t *http_start(const http_options_t *options, err_t *error) MUST_CHECK;
 /* The port that it listens on: the one that was asked for, or the one that was found where that was 0. */
 int http_port(const http_server_t *server);
-/* Takes no new connection; requests under way go on, and each answer from now on is its connection's last. */
+/* Takes no new connection; requests under way go on, and each answer from now on is its connection's last. A stream
+   ends where it would wait. */
 void http_quiesce(http_server_t *server);
-/* Requests whose answer has not been sent yet. */
+/* Requests whose answer has not been sent yet, open streams among them. */
 size_t http_pending(const http_server_t *server);
 /* Ends all connections. No request may be with a handler that has not answered it. NULL is fine. */
 void http_stop(http_server_t *server);
@@ -118,6 +121,36 @@ void http_problem_add(strbuf_t *out, int code, const char *type, const char *det
 void http_problem_for_now(http_request_t *request, int code, const char *type, const char *detail);
 
 void http_add_retry_after(http_request_t *request);
+
+/* ---- an answer piece by piece ---- */
+
+typedef struct http_stream http_stream_t;
+
+/* What `read` says instead of a number of bytes. */
+enum {
+    HTTP_STREAM_WAIT = 0, /* nothing now: asks again after http_stream_wake, and holds no thread until then. A connection
+                             that sleeps does not notice that its client left: say something from time to time */
+    HTTP_STREAM_END = -1, /* all is said */
+    HTTP_STREAM_CUT = -2, /* closes the connection without a proper end, so that the client sees that something lacks */
+};
+
+/* Where the body comes from. Both are called on the library's threads, never at the same time, and must not block. */
+typedef struct http_stream_source {
+    /* Called whenever the connection can take more: writes up to `size` bytes and returns how many (at least 1), or one
+       of the above. A client that reads nothing for a minute while there is something for it is cut off. Not called at
+       all for HEAD, and where the client has left. */
+    ssize_t (*read)(void *self, char *out, size_t size);
+    /* Called once, last: all was sent, or cut, or the client left. The stream is freed when it returns. */
+    void (*gone)(void *self);
+    void *self;
+} http_stream_source_t;
+
+/* Answers with a body of unknown length: chunked in HTTP/1.1, up to the connection's end in 1.0. `*stream` is set before
+   anything of the source is called; the request must not be touched any more. */
+void http_answer_stream(http_request_t *request, int code, const char *media_type, const http_stream_source_t *source,
+                        http_stream_t **stream);
+/* There may be something to read. Any thread, until `gone` has returned; never lost, however soon it comes. */
+void http_stream_wake(http_stream_t *stream);
 
 /* The reason phrase of RFC 9110. */
 const char *http_reason(int code);

@@ -7,6 +7,7 @@
 #include "common/metric.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum { HTTP_SEGMENTS_MAX = 4, HTTP_HEADERS_MAX = 12, HTTP_CODES = 600 };
@@ -28,6 +29,8 @@ struct http_server {
     size_t routes_count;
     _Atomic size_t pending;
     metric_t *pending_gauge;
+    pthread_mutex_t streams_lock;
+    http_stream_t *streams; /* all that are open */
 };
 
 /* A body's bytes between gzip and who takes them. */
@@ -75,6 +78,7 @@ struct http_request {
     char *answer; /* its bytes, given to the library with the response */
     size_t answer_len;
     const char *media_type;
+    http_stream_t *stream; /* instead of `answer`; NULL: none */
 };
 
 /* http_common.c */
@@ -82,6 +86,14 @@ struct http_request {
 void http_add_common(const http_request_t *request, struct MHD_Response *response);
 /* Sets `trace` from the request's headers. */
 void http_read_trace(http_request_t *request);
+
+/* The answer is there, in the request's members: counts it and lets the library's thread send it. */
+void http_publish(http_request_t *request, int code);
+
+/* http_stream.c */
+struct MHD_Response *http_stream_response(http_stream_t *stream, bool headless);
+void http_stream_free(http_stream_t *stream); /* tells its source; NULL is fine */
+void http_stream_wake_all(http_server_t *server);
 
 /* Finds the route of `method` and `path` (which is cut) and fills `segments`. NULL: `*allow` (freed by the caller) lists
    the methods that the path has, or is NULL where there is no such path. "*" stands for the whole server. */
