@@ -8,11 +8,21 @@
 
 enum { READ_FLAGS = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES };
 
-json_t *json_read(const char *text, size_t len, err_t *error) {
+static json_t *read(const char *text, size_t len, size_t flags, err_t *error) {
     json_error_t why;
-    json_t *value = json_loadb(text, len, READ_FLAGS, &why);
+    json_t *value = json_loadb(text, len, flags, &why);
     if (!value) err_set(error, STATUS_FATAL, "line %d, column %d: %s", why.line, why.column, why.text);
     return value;
+}
+
+json_t *json_read(const char *text, size_t len, err_t *error) {
+    return read(text, len, READ_FLAGS, error);
+}
+
+bool json_well_formed(const char *text, size_t len, err_t *error) {
+    json_t *value = read(text, len, JSON_DECODE_ANY, error);
+    json_decref(value);
+    return value != NULL;
 }
 
 json_t *json_read_file(const char *path, err_t *error) {
@@ -79,6 +89,16 @@ bool json_member_span(const char *text, size_t len, const char *key, json_span_t
         if (p == end || *p != ',') return false;
     }
     return false;
+}
+
+bool json_next_element(const char **at, const char *end, json_span_t *span) {
+    const char *p = skip_space(*at, end);
+    if (p == end || *p == ']') return false;
+    p = skip_space(p + 1, end); /* behind the bracket, or the comma */
+    if (p == end || *p == ']') return false;
+    *at = skip_value(p, end);
+    *span = (json_span_t){p, (size_t)(*at - p)};
+    return true;
 }
 
 void json_add_compact(strbuf_t *out, const char *text, size_t len) {

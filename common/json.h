@@ -26,6 +26,11 @@ typedef struct json_span {
 /* Finds the value of the member `key` of the object that `text`, a valid document, is. False: it has no such member,
    or spells the key with escapes. */
 bool json_member_span(const char *text, size_t len, const char *key, json_span_t *span);
+/* Finds the next element of the array that `*at`, up to `end` a valid document, begins with, and moves on behind it. False:
+   there is no other. */
+bool json_next_element(const char **at, const char *end, json_span_t *span);
+/* Whether `text` is JSON (RFC 8259), of any value; names may stand twice. Else `error` says what is wrong and where. */
+bool json_well_formed(const char *text, size_t len, err_t *error) MUST_CHECK;
 /* Appends a valid document without the white space between its tokens; everything else stays, numbers to the digit. */
 void json_add_compact(strbuf_t *out, const char *text, size_t len);
 /* Appends `value` as compact JSON: members in their order, numbers with as few digits as read back the same. */

@@ -17,7 +17,7 @@ ROOT = settings_doc.ROOT
 # The modules of common/, from the ground up. A module may include those of its own row and of the rows above.
 ORDER = (
     "base embed mem clock uuid digest stop",
-    "strbuf log metric gunzip trace",
+    "strbuf log metric gunzip lines trace",
     "opt",
     "json schema",
     "config record patch",

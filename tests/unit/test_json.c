@@ -144,6 +144,38 @@ static void the_bytes_of_a_member_are_found(void **state) {
     }
 }
 
+static void check_elements(const char *text, const char *expected) {
+    const char *at = text, *end = text + strlen(text);
+    json_span_t span;
+    strbuf_t found = {0};
+    err_t error;
+    assert_true(json_well_formed(text, strlen(text), &error));
+    while (json_next_element(&at, end, &span)) strbuf_addf(&found, "<%.*s>", (int)span.len, span.text);
+    assert_false(json_next_element(&at, end, &span));
+    assert_string_equal(found.data ? found.data : "", expected);
+    strbuf_free(&found);
+}
+
+static void the_bytes_of_elements_are_found(void **state) {
+    (void)state;
+    check_elements("[]", "");
+    check_elements(" [ \n] ", "");
+    check_elements("[1]", "<1>");
+    check_elements(" [ 1.0 , \"a,]\\\"\" ,{\"a\":[1,{}]}\t,[[],[ ]],null ] ", "<1.0><\"a,]\\\"\"><{\"a\":[1,{}]}><[[],[ ]]><null>");
+    check_elements("[[1],[2]]", "<[1]><[2]>");
+    check_elements("[{\"a\":1,\"a\":2}]", "<{\"a\":1,\"a\":2}>"); /* what is wrong with one is not wrong with all */
+}
+
+static void what_is_not_well_formed_is_told_with_line_and_column(void **state) {
+    static const char *const wrong[] = {"", "[1,]", "[1 2]", "[1", "[1]]", "{", "[\"a]", "[01]", "nul"};
+    err_t error;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        if (json_well_formed(wrong[i], strlen(wrong[i]), &error)) fail_msg("%s is taken for JSON", wrong[i]);
+        assert_non_null(strstr(error.text, "line "));
+    }
+}
+
 /* Texts without their end, each in memory of exactly its size: what reads behind it is found by the sanitizer. */
 static void a_text_that_breaks_off_is_not_read_behind(void **state) {
     (void)state;
@@ -259,6 +291,8 @@ int main(void) {
         cmocka_unit_test(errors_in_a_file_begin_with_its_name),
         cmocka_unit_test(a_text_member_is_borrowed_and_anything_else_is_none),
         cmocka_unit_test(the_bytes_of_a_member_are_found),
+        cmocka_unit_test(the_bytes_of_elements_are_found),
+        cmocka_unit_test(what_is_not_well_formed_is_told_with_line_and_column),
         cmocka_unit_test(a_text_that_breaks_off_is_not_read_behind),
         cmocka_unit_test(compacting_removes_white_space_between_tokens_only),
         cmocka_unit_test(a_value_is_written_compact_with_members_in_their_order),
