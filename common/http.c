@@ -146,10 +146,10 @@ const char *http_header(const http_request_t *request, const char *name) {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-/* Whether the media type of `header`, which may have parameters and be missing, is one of the list `accepts`. */
+/* Whether the media type of `header`, which may have parameters, is one of the list `accepts`. */
 static bool is_accepted(const char *header, const char *accepts) {
-    size_t len = header ? strcspn(header, "; \t") : 0;
-    if (!header) return !strchr(accepts, ',');
+    if (!header) header = "application/json";
+    size_t len = strcspn(header, "; \t");
     for (const char *one = accepts; *one; one += strspn(one, ", ")) {
         size_t one_len = strcspn(one, ",");
         if (one_len == len && !strncasecmp(header, one, len)) return true;
@@ -160,7 +160,7 @@ static bool is_accepted(const char *header, const char *accepts) {
 
 static void answer_unsupported(http_request_t *request, const char *accepts) {
     char detail[160];
-    snprintf(detail, sizeof detail, "The body's Content-Type must be %s.", accepts);
+    snprintf(detail, sizeof detail, "The body's Content-Type must be %s%s.", strchr(accepts, ',') ? "one of " : "", accepts);
     if (!strcmp(request->method, "PATCH")) http_add_header(request, "Accept-Patch", accepts); /* RFC 5789 */
     http_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail, NULL);
 }
@@ -421,6 +421,7 @@ size_t http_pending(const http_server_t *server) {
 void http_stop(http_server_t *server) {
     if (!server) return;
     bool quiesced = atomic_exchange(&server->ending, true); /* else the library closes the socket */
+    atomic_store(&server->stopping, true);
     http_stream_wake_all(server); /* none may sleep when the library ends */
     MHD_stop_daemon(server->daemon);
     if (quiesced) close(server->fd);

@@ -27,8 +27,8 @@ typedef struct http_route {
     const char *path;    /* "/entries/{id}/events": a segment in braces matches one segment, percent-decoded */
     http_handler_t handle;
     void *context;       /* borrowed */
-    const char *accepts; /* the media types of a body, separated by ", "; or NULL: bodies are ignored. Where it is one,
-                            the header may be missing */
+    const char *accepts; /* the media types of a body, separated by ", "; or NULL: bodies are ignored. A missing
+                            header stands for application/json */
     http_handler_t begin;   /* NULL, or called before the body is read, once its headers were found good: it may call
                                http_take_body, or answer (what comes of the body is thrown away then) */
 } http_route_t;
@@ -132,6 +132,7 @@ enum {
                              that sleeps does not notice that its client left: say something from time to time */
     HTTP_STREAM_END = -1, /* all is said */
     HTTP_STREAM_CUT = -2, /* closes the connection without a proper end, so that the client sees that something lacks */
+    HTTP_STREAM_SOON = -3, /* as WAIT, for what is bound to come by itself: it is waited for also when the server ends */
 };
 
 /* Where the body comes from. Both are called on the library's threads, never at the same time, and must not block. */

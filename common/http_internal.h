@@ -22,7 +22,8 @@ typedef struct http_counted {
 struct http_server {
     struct MHD_Daemon *daemon;
     int fd; /* that it listens on; closed when no thread of the library can use it any more */
-    _Atomic bool ending;
+    _Atomic bool ending;   /* takes nothing new */
+    _Atomic bool stopping; /* finishes nothing any more */
     size_t body_bytes;
     http_cors_t cors;
     http_counted_t *routes; /* routes_count, and one more */

@@ -80,11 +80,13 @@ static ssize_t on_read(void *context, uint64_t position, char *out, size_t size)
     (void)position;
     /* In this order: a server that ends says so first, and wakes then. */
     atomic_store(&stream->state, STREAM_AWAKE);
-    bool ending = atomic_load(&stream->server->ending);
+    bool ending = atomic_load(&stream->server->ending), stopping = atomic_load(&stream->server->stopping);
     ssize_t given = stream->source.read(stream->source.self, out, size);
     if (given > 0) return given;
-    if (given == HTTP_STREAM_CUT) return MHD_CONTENT_READER_END_WITH_ERROR;
-    return given == HTTP_STREAM_END || ending ? MHD_CONTENT_READER_END_OF_STREAM : sleep_until_woken(stream);
+    bool soon = given == HTTP_STREAM_SOON;
+    if (given == HTTP_STREAM_CUT || (soon && stopping)) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (given == HTTP_STREAM_END || (ending && !soon)) return MHD_CONTENT_READER_END_OF_STREAM;
+    return sleep_until_woken(stream);
 }
 
 /* To HEAD the library sends the last chunk of a body that there is not, which would be taken for the next answer: there

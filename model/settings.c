@@ -93,6 +93,7 @@ static const cyaml_schema_field_t limits[] = {
     INT("overlayMegabytes", limits, overlay_megabytes),
     INT("pendingSeconds", limits, pending_seconds),
     INT("waitSeconds", limits, wait_seconds),
+    INT("batchItems", limits, batch_items),
     INT("batchRecords", limits, batch_records),
     CYAML_FIELD_END,
 };

@@ -57,7 +57,8 @@ typedef struct settings {
         int link_wait_ms;
     } rules;
     struct settings_limits {
-        int body_bytes, connections, pending_commands, overlay_entities, overlay_megabytes, pending_seconds, wait_seconds, batch_records;
+        int body_bytes, connections, pending_commands, overlay_entities, overlay_megabytes, pending_seconds, wait_seconds,
+            batch_items, batch_records;
     } limits;
     struct settings_http {
         int threads;

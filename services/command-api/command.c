@@ -1,7 +1,7 @@
 /* From a request to a command in the log.
 
        request ── id, terms ──▶ order ── JSON ── schema ──▶ (seen before? ──▶ its answer) ──▶ record ──▶ producer ──▶ fate.c      */
-#include "services/command-api/command_api.h"
+#include "services/command-api/batch.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -155,6 +155,7 @@ static sending_t *sending_new(const order_t *order) {
     if (order->trace) sending->trace = *order->trace;
     sending->start_us = clock_monotonic_us();
     sending->deadline_us = order->deadline_us;
+    sending->patient = order->patient;
     uuid7(now_ms, sending->command_id);
     if (order->id)
         snprintf(sending->id, sizeof sending->id, "%s", order->id);
@@ -173,7 +174,8 @@ void command_free(sending_t *sending) {
 
 /* ---- sending ---- */
 
-static void send_command(sending_t *sending) {
+/* False: there is no room, and it can wait. */
+static bool try_send(sending_t *sending) {
     static const refusal_t *const refusals[] = {
         [PRODUCER_FULL] = &refused_full, [PRODUCER_AWAY] = &refused_away, [PRODUCER_TOO_LARGE] = &refused_size};
     const command_api_t *api = sending->route->api;
@@ -183,10 +185,56 @@ static void send_command(sending_t *sending) {
     sending->record = (strbuf_t){0};
     producer_sent_t sent = producer_send(api->producer, sending->partition, sending->id, &record,
                                          &sending->trace, sending);
-    if (sent == PRODUCER_SENT) return;
+    if (sent == PRODUCER_SENT) return true;
     sending->record = record;
     if (sending->wait) waits_forget(api->waits, sending->wait);
+    sending->wait = NULL;
+    if (sent == PRODUCER_FULL && sending->patient) return false;
     command_refuse(sending, refusals[sent], NULL);
+    return true;
+}
+
+static void queue_last(command_queue_t *queue, sending_t *sending) {
+    sending->next = NULL;
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->first) queue->end = &queue->first;
+    *queue->end = sending;
+    queue->end = &sending->next;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static void queue_first(command_queue_t *queue, sending_t *sending) {
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->first) queue->end = &sending->next;
+    sending->next = queue->first;
+    queue->first = sending;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static sending_t *queue_take(command_queue_t *queue) {
+    pthread_mutex_lock(&queue->lock);
+    sending_t *sending = queue->first;
+    if (sending) queue->first = sending->next;
+    pthread_mutex_unlock(&queue->lock);
+    return sending;
+}
+
+void command_send_waiting(command_api_t *api) {
+    for (sending_t *sending; (sending = queue_take(&api->waiting));) {
+        if (try_send(sending)) continue;
+        queue_first(&api->waiting, sending);
+        return;
+    }
+}
+
+/* One that waits is sent when the producer has made room, or is refused when it cannot. When it serves no more, nobody may
+   look again. */
+static void send_command(sending_t *sending) {
+    command_api_t *api = sending->route->api;
+    err_t why;
+    if (try_send(sending)) return;
+    queue_last(&api->waiting, sending);
+    if (!producer_ready(api->producer, &why)) command_send_waiting(api);
 }
 
 /* What the event store knows of the key: the command that it first came with, and this command's outcome. A store that
@@ -227,6 +275,12 @@ void command_order(const order_t *order) {
 void command_handle(http_request_t *request, void *context) {
     const command_route_t *route = context;
     const asker_t asker = answer_asker(request);
+    json_span_t body;
+    body.text = http_body(request, &body.len);
+    if (route->batches && batch_is(body.text, body.len)) {
+        batch_handle(request, route);
+        return;
+    }
     const char *id = route->verb == VERB_CREATE ? NULL : http_segment(request, 0);
     terms_t terms;
     if (id && !id_valid(id)) {
@@ -234,8 +288,13 @@ void command_handle(http_request_t *request, void *context) {
         return;
     }
     if (!command_terms(request, route, &terms, &asker)) return;
-    order_t order = {.route = route, .terms = &terms, .id = id, .trace = http_trace(request),
-                     .deadline_us = command_deadline(&terms), .asker = asker};
-    order.body.text = http_body(request, &order.body.len);
-    command_order(&order);
+    command_order(&(order_t){
+        .route = route,
+        .terms = &terms,
+        .id = id,
+        .body = body,
+        .trace = http_trace(request),
+        .deadline_us = command_deadline(&terms),
+        .asker = asker,
+    });
 }

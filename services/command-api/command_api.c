@@ -1,5 +1,5 @@
 /* The command API's life: what it is built of, its routes, and its end. */
-#include "services/command-api/command_api.h"
+#include "services/command-api/batch.h"
 
 #include "common/mem.h"
 
@@ -12,12 +12,13 @@ static const struct form {
     const char *below; /* the type's base */
     verb_t verb;
     const char *accepts;
+    http_handler_t begin; /* NULL: it takes no batches */
 } forms[] = {
-    {"POST", "", VERB_CREATE, "application/json"},
-    {"PUT", "/{id}", VERB_UPDATE, "application/json"},
-    {"PATCH", "/{id}", VERB_UPDATE, "application/merge-patch+json, application/json-patch+json"},
-    {"POST", "/{id}", VERB_UPDATE, "application/json"},
-    {"DELETE", "/{id}", VERB_DELETE, NULL},
+    {"POST", "", VERB_CREATE, "application/json, application/x-ndjson", batch_begin},
+    {"PUT", "/{id}", VERB_UPDATE, "application/json", NULL},
+    {"PATCH", "/{id}", VERB_UPDATE, "application/merge-patch+json, application/json-patch+json", NULL},
+    {"POST", "/{id}", VERB_UPDATE, "application/json", NULL},
+    {"DELETE", "/{id}", VERB_DELETE, NULL, NULL},
 };
 
 static status_t build_routes(command_api_t *api, const types_t *types, err_t *error) {
@@ -30,10 +31,14 @@ static status_t build_routes(command_api_t *api, const types_t *types, err_t *er
     for (size_t i = 0; i < count; i++) {
         const entity_type_t *type = &types->items[i / ARRAY_LEN(forms)];
         const struct form *form = &forms[i % ARRAY_LEN(forms)];
-        api->routes[i] = (command_route_t){api, type, form->method, form->verb, NULL};
+        api->routes[i] = (command_route_t){api, type, form->method, form->verb, NULL, form->begin != NULL};
         api->routes[i].path = mem_printf("/%s%s", type->base, form->below);
     }
     return STATUS_OK;
+}
+
+static void on_served(void *context) {
+    command_send_waiting(context);
 }
 
 static status_t build(command_api_t *api, const service_context_t *context, err_t *error) {
@@ -55,6 +60,8 @@ static status_t build(command_api_t *api, const service_context_t *context, err_
             .topic = topic_names[TOPIC_COMMANDS],
             .pending_max = settings->limits.pending_commands,
             .done = command_done,
+            .served = on_served,
+            .context = api,
         },
         error);
     return api->producer ? STATUS_OK : STATUS_FATAL;
@@ -62,6 +69,7 @@ static status_t build(command_api_t *api, const service_context_t *context, err_
 
 void *command_api_open(const service_context_t *context, err_t *error) {
     command_api_t *api = mem_zero(1, sizeof *api);
+    pthread_mutex_init(&api->waiting.lock, NULL);
     if (build(api, context, error) == STATUS_OK) return api;
     command_api_close(api);
     return NULL;
@@ -71,7 +79,8 @@ size_t command_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     command_api_t *api = self;
     for (size_t i = 0; i < api->routes_count; i++) {
         const struct form *form = &forms[i % ARRAY_LEN(forms)];
-        routes[i] = (http_route_t){form->method, api->routes[i].path, command_handle, &api->routes[i], form->accepts, NULL};
+        routes[i] = (http_route_t){form->method,       api->routes[i].path, command_handle,
+                                   &api->routes[i],    form->accepts,       form->begin};
     }
     routes[api->routes_count] = (http_route_t){"GET", "/commands/{id}", command_outcome_handle, api, NULL, NULL};
     return api->routes_count + 1;
@@ -108,5 +117,6 @@ void command_api_close(void *self) {
     lookup_free(api->outcomes);
     for (size_t i = 0; i < api->routes_count; i++) free(api->routes[i].path);
     free(api->routes);
+    pthread_mutex_destroy(&api->waiting.lock);
     free(api);
 }

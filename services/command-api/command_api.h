@@ -13,6 +13,14 @@
 #include "common/uuid.h"
 #include "model/id.h"
 
+#include <pthread.h>
+
+/* Commands that wait for room in the producer, in their order. */
+typedef struct command_queue {
+    pthread_mutex_t lock;
+    struct sending *first, **end;
+} command_queue_t;
+
 typedef struct command_api {
     const settings_t *settings;
     producer_t *producer;
@@ -20,6 +28,7 @@ typedef struct command_api {
     waits_t *waits;
     struct command_route *routes; /* one for each type and form of request */
     size_t routes_count;
+    command_queue_t waiting;
     metric_t *acknowledge_seconds;
 } command_api_t;
 
@@ -30,6 +39,7 @@ typedef struct command_route {
     const char *method;
     verb_t verb;
     char *path; /* "/entries/{id}" */
+    bool batches; /* an array is many bodies */
 } command_route_t;
 
 /* See service_t. */
@@ -48,6 +58,7 @@ typedef struct order {
     json_span_t body;    /* text NULL: none */
     const trace_t *trace; /* of the request that it came with: see http_trace; NULL: none */
     int64_t deadline_us; /* until when its sender waits for the outcome, where the terms say so */
+    bool patient;        /* waits for room where too many commands are on their way */
     asker_t asker;
 } order_t;
 
@@ -68,6 +79,8 @@ typedef struct sending {
     asker_t asker;
     trace_t trace;
     int64_t start_us, deadline_us;
+    bool patient;
+    struct sending *next; /* that waits for room */
     strbuf_t record; /* as it goes to the log; empty once that has it */
     wait_t *wait;    /* NULL: nobody waits for its outcome */
     int32_t partition;
@@ -76,6 +89,8 @@ typedef struct sending {
 } sending_t;
 
 void command_free(sending_t *sending);
+/* There may be room again: sends what waits for it, as far as there is. */
+void command_send_waiting(command_api_t *api);
 
 /* fate.c: what became of it; each but the first answers it and frees it, now or later. */
 /* Looks out for the outcome; sets `wait`. */

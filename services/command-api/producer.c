@@ -86,12 +86,18 @@ static void client_close(producer_t *producer) {
     producer->client = NULL;
 }
 
+/* Serves reports for so long, or until some came. */
+static void serve(producer_t *producer, int ms) {
+    rd_kafka_poll(producer->client, ms);
+    if (producer->options.served) producer->options.served(producer->options.context);
+}
+
 /* Serves reports until none is outstanding. False: some are after `ms`. */
 static bool await_reports(producer_t *producer, int ms) {
     int64_t deadline = clock_monotonic_us() + (int64_t)ms * 1000;
     while (rd_kafka_outq_len(producer->client) > 0) {
         if (clock_monotonic_us() > deadline) return false;
-        rd_kafka_poll(producer->client, 10);
+        serve(producer, 10);
     }
     return true;
 }
@@ -144,7 +150,7 @@ status_t producer_run(producer_t *producer, err_t *error) {
             status = renew(producer, error);
         else if (atomic_load(&producer->health.down))
             probe(producer);
-        if (status == STATUS_OK) rd_kafka_poll(producer->client, POLL_MS);
+        if (status == STATUS_OK) serve(producer, POLL_MS);
     }
     return status;
 }
@@ -155,6 +161,7 @@ void producer_drain(producer_t *producer) {
     await_reports(producer, LINGER_MS);
     set_state(producer, ENDED);
     if (!await_reports(producer, DRAIN_MS)) give_up(producer);
+    serve(producer, 0);
 }
 
 bool producer_ready(producer_t *producer, err_t *why) {

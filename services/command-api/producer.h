@@ -23,6 +23,10 @@ typedef struct producer_options {
     const char *topic;
     int pending_max; /* records on their way at once */
     producer_done_t done;
+    /* NULL, or called again and again on the thread of producer_run or producer_drain, also after the last record was
+       taken: there may be room again, or the log be away. */
+    void (*served)(void *context);
+    void *context;
 } producer_options_t;
 
 /* Waits for nobody. NULL: a property is wrong. */

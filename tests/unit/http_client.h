@@ -93,6 +93,25 @@ static inline void http_write(int fd, const char *text) {
     http_write_bytes(fd, text, strlen(text));
 }
 
+/* The body of an answer that comes in chunks. */
+static inline void http_read_chunks(int fd, reply_t *reply) {
+    strbuf_t body = {0};
+    char line[32], c;
+    for (size_t size = 1; size > 0;) {
+        size_t len = 0;
+        while (recv(fd, &c, 1, MSG_WAITALL) == 1 && c != '\n' && len + 1 < sizeof line) line[len++] = c;
+        line[len] = '\0';
+        if (len == 0) fail_msg("the body ends within a chunk, after %zu bytes", body.len);
+        size = strtoul(line, NULL, 16);
+        char *chunk = mem_zero(size + 2, 1);
+        if (recv(fd, chunk, size + 2, MSG_WAITALL) != (ssize_t)(size + 2)) fail_msg("a chunk has no end");
+        strbuf_add(&body, chunk, size);
+        free(chunk);
+    }
+    reply->len = body.len;
+    reply->body = strbuf_steal(&body);
+}
+
 /* Reads one answer; `headless` is for the answer to a HEAD, which has no body. False: the connection ended before. */
 static inline bool http_read(int fd, reply_t *reply, bool headless) {
     size_t len = 0;
@@ -102,6 +121,11 @@ static inline bool http_read(int fd, reply_t *reply, bool headless) {
         len++;
     }
     reply->code = atoi(reply->head + strlen("HTTP/1.1 "));
+    const char *coding = reply_header(reply, "Transfer-Encoding");
+    if (coding && !headless) {
+        http_read_chunks(fd, reply);
+        return true;
+    }
     const char *length = reply_header(reply, "Content-Length");
     reply->len = length && !headless ? strtoul(length, NULL, 10) : 0;
     reply->body = mem_zero(reply->len + 1, 1);

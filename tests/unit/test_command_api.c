@@ -14,7 +14,8 @@
 #include <pthread.h>
 #include <signal.h>
 
-enum { PARTITIONS = 4, PENDING = 8, PENDING_SECONDS = 600, BROKER = 1, PRODUCE = 0, INIT_PRODUCER_ID = 22 };
+enum { PARTITIONS = 4, PENDING = 8, PENDING_SECONDS = 600, BROKER = 1, PRODUCE = 0, INIT_PRODUCER_ID = 22,
+       BODY_BYTES = 128 * 1024, ITEMS = 600 };
 
 /* ---- what needs no server ---- */
 
@@ -78,7 +79,8 @@ static settings_t settings = {
     .types_count = ARRAY_LEN(content_types),
     .partitions = PARTITIONS,
     .redis = {.events = event_servers, .events_count = 1},
-    .limits = {.connections = 100, .pending_commands = PENDING, .pending_seconds = PENDING_SECONDS},
+    .limits = {.connections = 100, .pending_commands = PENDING, .pending_seconds = PENDING_SECONDS,
+               .body_bytes = BODY_BYTES, .batch_items = ITEMS, .wait_seconds = 60},
 };
 static kafka_property_t properties[] = {{"message.timeout.ms", "2000"}};
 static service_context_t context = {
@@ -118,7 +120,7 @@ static int start_service(void **state) {
     api = command_api_open(&context, &error);
     if (!api) fail_msg("%s", error.text);
     size_t count = command_api_routes(api, routes);
-    server = http_start(&(http_options_t){.host = "127.0.0.1", .threads = 2, .body_bytes = 128 * 1024, .connections = 100,
+    server = http_start(&(http_options_t){.host = "127.0.0.1", .threads = 2, .body_bytes = BODY_BYTES, .connections = 100,
                                           .routes = routes, .routes_count = count},
                         &error);
     if (!server) fail_msg("%s", error.text);
@@ -377,6 +379,226 @@ static void a_client_that_breaks_with_commands_under_way_answers_them_and_is_mad
     await_accepted();
 }
 
+/* ---- batches ---- */
+
+#define LINES "Content-Type: application/x-ndjson\r\n"
+#define GOOD "{\"title\":\"x\"}"
+
+/* Sends a batch and returns its items as a JSON array. */
+static json_t *send_batch(const char *headers, const char *body) {
+    reply_t reply = http_ask(port, "POST", "/entries", headers, body);
+    bool lines = headers && strstr(headers, "ndjson");
+    if (reply.code != 200) fail_msg("%d %s", reply.code, reply.body);
+    if (reply.len > 0) assert_string_equal(reply_header(&reply, "Content-Type"), lines ? "application/x-ndjson" : "application/json");
+    json_t *items = lines ? json_array() : json_read(reply.body, reply.len, NULL);
+    for (char *line = reply.body, *feed; lines && (feed = strchr(line, '\n')); line = feed + 1)
+        json_array_append_new(items, json_read(line, (size_t)(feed - line), NULL));
+    assert_true(json_is_array(items));
+    reply_free(&reply);
+    return items;
+}
+
+static long long status_of(const json_t *items, size_t i) {
+    const json_t *item = json_array_get(items, i);
+    return json_integer_value(json_object_get(item, "status"));
+}
+
+/* Compares the items' codes: "202 422". */
+static void check_batch(const char *headers, const char *body, const char *codes) {
+    strbuf_t found = {0};
+    json_t *items = send_batch(headers, body);
+    for (size_t i = 0; i < json_array_size(items); i++)
+        strbuf_addf(&found, "%s%lld", i ? " " : "", status_of(items, i));
+    if (strcmp(found.data ? found.data : "", codes)) fail_msg("%s: %s instead of %s", body, found.data, codes);
+    strbuf_free(&found);
+    json_decref(items);
+}
+
+static void an_item_is_what_the_single_request_would_have_been_answered(void **state) {
+    (void)state;
+    json_t *items = send_batch(NULL, "[" GOOD ", {\"title\":7}]");
+    const json_t *first = json_array_get(items, 0), *body = json_object_get(first, "body");
+    char location[64];
+    snprintf(location, sizeof location, "/commands/%s", json_text(body, "commandId"));
+    assert_string_equal(json_text(first, "location"), location);
+    assert_string_equal(json_text(body, "type"), "createEntry");
+    char *record = record_of(json_text(body, "id"));
+    assert_non_null(strstr(record, "\"body\":" GOOD ","));
+    free(record);
+    body = json_object_get(json_array_get(items, 1), "body");
+    assert_string_equal(json_text(body, "type"), "/problems/schema-violation");
+    assert_int_equal(json_array_size(json_object_get(body, "errors")), 1);
+    json_decref(items);
+}
+
+static void one_bad_body_does_not_stop_the_others(void **state) {
+    (void)state;
+    check_batch(NULL, "[" GOOD ",7," GOOD ",{\"title\":\"a\",\"title\":\"b\"},[]," GOOD "]", "202 422 202 400 422 202");
+    check_batch(LINES, GOOD "\n7\n" GOOD "\n{\"title\":\n" GOOD " " GOOD "\n[]\n" GOOD, "202 422 202 400 400 422 202");
+    char *line = mem_zero(1, BODY_BYTES + 2), *long_line;
+    memset(line, ' ', BODY_BYTES + 1);
+    line[BODY_BYTES] = '1';
+    long_line = mem_printf(GOOD "\n%s\n" GOOD "\n", line);
+    check_batch(LINES, long_line, "202 413 202");
+    free(long_line);
+    free(line);
+}
+
+static void an_empty_batch_has_an_empty_answer(void **state) {
+    (void)state;
+    check_batch(NULL, "[]", "");
+    check_batch(NULL, " \r\n\t[ ] ", "");
+    check_batch(LINES, "", "");
+    check_batch(LINES, "\n \r\n\n", "");
+}
+
+static void blank_lines_are_skipped_and_the_last_needs_no_end(void **state) {
+    (void)state;
+    check_batch(LINES, "\n" GOOD "\r\n\r\n \t" GOOD " \n\n" GOOD, "202 202 202");
+}
+
+static void a_batch_that_is_wrong_as_a_whole_is_refused_as_a_whole(void **state) {
+    (void)state;
+    check_refused("POST", "/entries", NULL, "[" GOOD ",]", 400, "invalid-json");
+    check_refused("POST", "/entries", NULL, "[" GOOD "] x", 400, "invalid-json");
+    check_refused("POST", "/entries", NULL, "[", 400, "invalid-json");
+    check_refused("POST", "/entries", "If-Match: \"1\"\r\n", "[]", 400, "invalid-header");
+    check_refused("POST", "/entries", LINES "If-None-Match: *\r\n", GOOD, 400, "invalid-header");
+    check_refused("POST", "/entries", LINES "Idempotency-Key: \r\n", GOOD, 400, "invalid-header");
+    check_refused("POST", "/entries/x", LINES, GOOD, 415, "unsupported-media-type");
+    check_refused("POST", "/entries/x", NULL, "[" GOOD "]", 422, "schema-violation");
+    check_refused("POST", "/entries", "Content-Type: application/jsonl\r\n", GOOD, 415, "unsupported-media-type");
+}
+
+/* `count` bodies as an array, or as lines. */
+static char *bodies(size_t count, bool lines) {
+    strbuf_t text = {0};
+    if (!lines) strbuf_addc(&text, '[');
+    for (size_t i = 0; i < count; i++)
+        strbuf_addf(&text, "%s{\"title\":\"%zu\"}", i == 0 ? "" : lines ? "\n" : ",", i);
+    if (!lines) strbuf_addc(&text, ']');
+    return strbuf_steal(&text);
+}
+
+/* Also many more than may be pending at once: a batch waits for room, where a single request is told to come again. */
+static void a_batch_has_no_more_items_than_it_may(void **state) {
+    (void)state;
+    for (int lines = 0; lines < 2; lines++) {
+        char *text = bodies(ITEMS, lines);
+        json_t *items = send_batch(lines ? LINES : NULL, text);
+        assert_int_equal(json_array_size(items), ITEMS);
+        for (size_t i = 0; i < ITEMS; i++) assert_int_equal(status_of(items, i), 202);
+        json_decref(items);
+        free(text);
+    }
+    char *text = bodies(ITEMS + 1, false);
+    check_refused("POST", "/entries", NULL, text, 413, "too-many-items");
+    free(text);
+    text = bodies(ITEMS + 3, true);
+    json_t *items = send_batch(LINES, text);
+    assert_int_equal(json_array_size(items), ITEMS + 1);
+    assert_int_equal(status_of(items, ITEMS - 1), 202);
+    assert_int_equal(status_of(items, ITEMS), 413);
+    json_decref(items);
+    free(text);
+}
+
+static void items_are_answered_in_their_order(void **state) {
+    (void)state;
+    char *text = bodies(ITEMS, true);
+    json_t *items = send_batch(LINES, text);
+    for (size_t i = 0; i < ITEMS; i += 99) {
+        char *record = record_of(json_text(json_object_get(json_array_get(items, i), "body"), "id")), title[40];
+        snprintf(title, sizeof title, "{\"title\":\"%zu\"}", i);
+        assert_non_null(strstr(record, title));
+        free(record);
+    }
+    json_decref(items);
+    free(text);
+}
+
+static void the_same_batch_with_the_same_key_has_the_same_commands(void **state) {
+    char key[300];
+    (void)state;
+    snprintf(key, sizeof key, "Idempotency-Key: %0255d\r\n", 7); /* the longest */
+    json_t *array = send_batch(key, "[" GOOD ", " GOOD ",{\"title\":\"y\"}]");
+    char *headers = mem_printf(LINES "%s", key);
+    json_t *lines = send_batch(headers, "\n" GOOD "\r\n  " GOOD "\n{\"title\":\"y\"}");
+    assert_true(json_equal(array, lines));
+    const json_t *one = json_array_get(array, 0), *two = json_array_get(array, 1);
+    assert_string_not_equal(json_text(json_object_get(one, "body"), "id"), json_text(json_object_get(two, "body"), "id"));
+    assert_int_equal(json_array_size(array), 3);
+    json_decref(array);
+    json_decref(lines);
+    free(headers);
+}
+
+static void while_the_log_is_away_each_item_says_so(void **state) {
+    (void)state;
+    rd_kafka_mock_broker_set_down(cluster, BROKER);
+    UNTIL(!is_ready());
+    check_batch(NULL, "[" GOOD ",7," GOOD "]", "503 422 503");
+    check_batch(LINES, GOOD "\n7\n" GOOD, "503 422 503");
+}
+
+/* The value of the metric that is shown as `name`; 0: it is not there. */
+static double shown(const char *name) {
+    strbuf_t out = {0};
+    metric_render(&out);
+    const char *line = strstr(out.data, name);
+    double value = line ? strtod(line + strlen(name), NULL) : 0;
+    strbuf_free(&out);
+    return value;
+}
+
+static void a_batch_that_comes_slowly_is_sent_as_it_comes(void **state) {
+    reply_t reply;
+    (void)state;
+    static const char accepted[] = "\nodradek_commands_accepted_total{type=\"createEntry\"} ";
+    double before = shown(accepted);
+    int fd = connect_to(port);
+    http_write(fd, "POST /entries HTTP/1.1\r\nHost: t\r\n" LINES "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 1; i <= 3; i++) {
+        http_write(fd, "e\r\n{\"title\":\"x\"}\r\n1\r\n\n\r\n");
+        UNTIL(shown(accepted) == before + i); /* while the rest has not come */
+    }
+    http_write(fd, "0\r\n\r\n");
+    assert_true(http_read(fd, &reply, false));
+    assert_int_equal(reply.code, 200);
+    reply_free(&reply);
+    close(fd);
+}
+
+static void a_client_that_leaves_in_the_middle_of_a_batch_does_no_harm(void **state) {
+    (void)state;
+    char *text = bodies(400, true);
+    for (int round = 0; round < 4; round++) {
+        rd_kafka_mock_broker_set_rtt(cluster, BROKER, round % 2 ? 100 : 0);
+        int fd = connect_to(port);
+        char *head = mem_printf("POST /entries HTTP/1.1\r\nHost: t\r\n" LINES "Content-Length: %zu\r\n\r\n",
+                                strlen(text) + (round < 2 ? 100 : 0));
+        http_write(fd, head);
+        http_write(fd, text);
+        free(head);
+        struct linger at_once = {.l_onoff = 1};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close(fd);
+        UNTIL(http_pending(server) == 0);
+    }
+    free(text);
+    await_accepted();
+    UNTIL(shown("\nodradek_batches ") == 0);
+}
+
+static void a_batch_that_waits_for_outcomes_ends_in_time(void **state) {
+    (void)state;
+    reply_t reply = http_ask(port, "POST", "/entries", LINES "Prefer: wait=1\r\n", GOOD "\n" GOOD);
+    assert_int_equal(reply.code, 200);
+    assert_string_equal(reply_header(&reply, "Preference-Applied"), "wait=1");
+    assert_non_null(strstr(reply.body, "{\"status\":202,"));
+    reply_free(&reply);
+}
+
 /* ---- what became of commands ---- */
 
 static void put_outcome(int32_t partition, const char *command_id, const char *record) {
@@ -436,12 +658,17 @@ static void what_is_under_way_at_the_end_is_answered(void **state) {
     enum { COUNT = 4 };
     int fds[COUNT];
     (void)state;
+    double before = shown("\nodradek_batch_items_total{code=\"422\"} ");
     rd_kafka_mock_broker_set_rtt(cluster, BROKER, 60000);
     for (int i = 0; i < COUNT; i++) {
         fds[i] = connect_to(port);
         http_write(fds[i], "DELETE /entries/x HTTP/1.1\r\nHost: t\r\n\r\n");
     }
-    UNTIL(http_pending(server) == COUNT);
+    int batch = connect_to(port);
+    char *text = http_text("POST", "/entries", NULL, "[" GOOD ",7," GOOD "]");
+    http_write(batch, text);
+    free(text);
+    UNTIL(http_pending(server) == COUNT + 1 && shown("\nodradek_batch_items_total{code=\"422\"} ") > before);
     void *ran;
     stop_request();
     pthread_join(runner, &ran);
@@ -455,6 +682,14 @@ static void what_is_under_way_at_the_end_is_answered(void **state) {
         reply_free(&reply);
         close(fds[i]);
     }
+    reply_t reply;
+    assert_true(http_read(batch, &reply, false));
+    json_t *items = json_read(reply.body, reply.len, NULL);
+    assert_int_equal(json_array_size(items), 3);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(status_of(items, i), i == 1 ? 422 : 504);
+    json_decref(items);
+    reply_free(&reply);
+    close(batch);
     UNTIL(http_pending(server) == 0);
 }
 
@@ -477,6 +712,18 @@ int main(void) {
         RUNNING_TEST(what_was_sent_and_never_confirmed_has_an_unknown_fate),
         RUNNING_TEST(more_commands_than_may_be_pending_are_refused),
         RUNNING_TEST(a_client_that_breaks_with_commands_under_way_answers_them_and_is_made_anew),
+        RUNNING_TEST(an_item_is_what_the_single_request_would_have_been_answered),
+        RUNNING_TEST(one_bad_body_does_not_stop_the_others),
+        RUNNING_TEST(an_empty_batch_has_an_empty_answer),
+        RUNNING_TEST(blank_lines_are_skipped_and_the_last_needs_no_end),
+        RUNNING_TEST(a_batch_that_is_wrong_as_a_whole_is_refused_as_a_whole),
+        RUNNING_TEST(a_batch_has_no_more_items_than_it_may),
+        RUNNING_TEST(items_are_answered_in_their_order),
+        RUNNING_TEST(the_same_batch_with_the_same_key_has_the_same_commands),
+        RUNNING_TEST(while_the_log_is_away_each_item_says_so),
+        RUNNING_TEST(a_batch_that_comes_slowly_is_sent_as_it_comes),
+        RUNNING_TEST(a_client_that_leaves_in_the_middle_of_a_batch_does_no_harm),
+        RUNNING_TEST(a_batch_that_waits_for_outcomes_ends_in_time),
         RUNNING_TEST(outcomes_are_found_in_whatever_partition),
         RUNNING_TEST(while_the_event_store_is_away_outcomes_are_unknown_and_commands_taken),
         RUNNING_TEST(what_is_under_way_at_the_end_is_answered),

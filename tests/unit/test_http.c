@@ -157,7 +157,6 @@ static bool on_end(void *context, http_end_t how) {
 static void begin_take(http_request_t *request, void *context) {
     take_t *self = context;
     pthread_mutex_lock(&self->lock);
-    assert_null(self->request);
     self->request = request;
     strbuf_clear(&self->got);
     self->ends = self->asked = 0;
@@ -607,7 +606,11 @@ static void *send_all(void *context) {
 
 static void *nudge(void *context) {
     _Atomic bool *ended = context;
-    for (size_t size = 1; !atomic_load(ended); size = size * 5 % 40000 + 1) may_take(size);
+    for (size_t size = 1; !atomic_load(ended);) {
+        if (!is_sleeping()) continue;
+        may_take(size);
+        size = size * 5 % 20000 + 1;
+    }
     return NULL;
 }
 
