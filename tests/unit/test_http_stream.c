@@ -126,7 +126,9 @@ static const http_route_t routes[] = {
 static int start_server(void **state) {
     err_t error;
     (void)state;
-    server = http_start(&(http_options_t){"127.0.0.1", 0, 2, 1000, 2 * MANY, routes, ARRAY_LEN(routes)}, &error);
+    server = http_start(&(http_options_t){.host = "127.0.0.1", .threads = 2, .body_bytes = 1000, .connections = 2 * MANY,
+                                           .routes = routes, .routes_count = ARRAY_LEN(routes)},
+                        &error);
     if (!server) fail_msg("%s", error.text);
     port = http_port(server);
     atomic_store(&gone, 0);
