@@ -653,6 +653,11 @@ static void while_the_event_store_is_away_outcomes_are_unknown_and_commands_take
 
 /* ---- the end ---- */
 
+/* How a command ends that the log does not confirm: it was sent, or librdkafka still had it. */
+static bool is_given_up(int code) {
+    return code == 504 || code == 503;
+}
+
 /* Also what the log never confirms: a connection that waited for that would keep the process from ending. */
 static void what_is_under_way_at_the_end_is_answered(void **state) {
     enum { COUNT = 4 };
@@ -675,18 +680,21 @@ static void what_is_under_way_at_the_end_is_answered(void **state) {
     assert_non_null(ran);
     http_quiesce(server);
     command_api_drain(api);
+    int unknown = 0;
     for (int i = 0; i < COUNT; i++) {
         reply_t reply;
         assert_true(http_read(fds[i], &reply, false));
-        assert_int_equal(reply.code, 504);
+        assert_true(is_given_up(reply.code));
+        unknown += reply.code == 504;
         reply_free(&reply);
         close(fds[i]);
     }
+    assert_true(unknown > 0);
     reply_t reply;
     assert_true(http_read(batch, &reply, false));
     json_t *items = json_read(reply.body, reply.len, NULL);
     assert_int_equal(json_array_size(items), 3);
-    for (size_t i = 0; i < 3; i++) assert_int_equal(status_of(items, i), i == 1 ? 422 : 504);
+    for (size_t i = 0; i < 3; i++) assert_true(i == 1 ? status_of(items, i) == 422 : is_given_up(status_of(items, i)));
     json_decref(items);
     reply_free(&reply);
     close(batch);
