@@ -92,13 +92,15 @@ def test_the_answer_has_an_item_for_each_body_in_their_order_and_bad_ones_do_not
         assert pipeline.visible("entries", entity)["data"] == {"title": title}
 
 
-def test_a_batch_takes_the_bodies_byte_for_byte(pipeline):
+def test_a_batch_takes_the_bodies_byte_for_byte_and_each_record_has_the_id_of_the_request(pipeline):
     texts = [b'{"title" : "\\u0041"}', b'{ "title":"A" }']
     for lines in (False, True):
-        for text, item in zip(texts, batch(pipeline, texts, lines), strict=True):
+        request_id = {"X-Request-Id": f"batch-{lines}"}
+        for text, item in zip(texts, batch(pipeline, texts, lines, request_id), strict=True):
             pipeline.outcome(item["body"]["commandId"])
             record = pipeline.ledger.commands[item["body"]["commandId"]][0]
             assert b'"body":' + text + b"," in record.value
+            assert record.header("x-request-id") == f"batch-{lines}"
 
 
 @FORMS
@@ -220,6 +222,20 @@ def test_a_batch_that_a_crash_cut_short_is_sent_again_and_is_there_once(pipeline
     items = batch(pipeline, bodies, True, {**key, **WAIT})
     assert {item["status"] for item in items} <= {201, 202}
     check_created(pipeline, "crash", items)
+
+
+@FORMS
+def test_while_the_log_is_away_each_item_says_so_and_the_batch_can_be_sent_again(pipeline, disturbed, lines):
+    name, key = f"away-{lines}", {"Idempotency-Key": str(uuid.uuid4())}
+    bodies = [*titles(name, 50), {"title": 7}]
+    disturbed.stop_server("kafka")
+    items = batch(pipeline, bodies, lines, key)
+    assert {item["status"] for item in items[:-1]} <= {503, 504} and items[-1]["status"] == 422
+    disturbed.start_servers("kafka")
+    disturbed.command_api.await_ready()
+    items = batch(pipeline, bodies, lines, {**key, **WAIT})
+    assert {item["status"] for item in items[:-1]} <= {201, 202} and items[-1]["status"] == 422
+    check_created(pipeline, name, items[:-1])
 
 
 # ---- as it comes ----
