@@ -135,6 +135,7 @@ def test_filters_must_all_be_met_and_go_with_any_sort(pipeline, made):
 def test_a_filter_finds_an_item_of_an_array(pipeline, made):
     tagged = sorted(entity for entity, data in made.items() if "tags" in data)
     assert ids(walk(pipeline, **{"filter[tags]": "b", "filter[list]": list_of(made)})) == tagged
+    assert ids(walk(pipeline, limit=1, **{"filter[tags]": "b", "filter[list]": list_of(made)})) == tagged
     assert ids(walk(pipeline, **{"filter[tags]": "t2", "filter[list]": list_of(made)})) == tagged[2:3]
     assert ids(walk(pipeline, limit=1, sort="-tags", **{"filter[list]": list_of(made), "filter[tags]": "a"})) == tagged[::-1]
 

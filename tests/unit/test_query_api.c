@@ -595,6 +595,123 @@ static void wrong_parameters_of_a_list_are_refused(void **state) {
     free(descending);
 }
 
+/* ---- lists by a member ---- */
+
+typedef struct titled {
+    char id[16];
+    char *entries; /* that it has in the index */
+    char *first;   /* value: the one that it is sorted by */
+} titled_t;
+
+/* An entity with this title, as JSON. */
+static titled_t put_titled(int number, const char *title) {
+    titled_t titled = {.first = NULL};
+    char *data = mem_printf("{\"title\":%s}", title), member[512];
+    strbuf_t entries = {0};
+    index_entry_t entry;
+    key_text_t key;
+    snprintf(titled.id, sizeof titled.id, "id-%03d", number * 7919 % 1000);
+    put(titled.id, data);
+    json_t *value = json_loads(data, 0, NULL);
+    index_add_entries(&entries, &types->items[0], value);
+    json_decref(value);
+    int32_t partition = query_partition(api, titled.id);
+    key_index(key, partition, "Entry", "title");
+    for (const char *at = entries.data; index_next(&at, entries.data + entries.len, &entry);) {
+        snprintf(member, sizeof member, "%.*s\1%s%s", (int)entry.value.len, entry.value.text, titled.id, titled.first ? "\1" : "");
+        redis_server_do(&snapshots, "ZADD %s 0 %b", key, member, strlen(member));
+        if (!titled.first) titled.first = mem_copy(entry.value.text, entry.value.len);
+    }
+    key_snapshot(key, partition, "Entry", titled.id);
+    redis_server_do(&snapshots, "HSET %s index %b", key, entries.data, entries.len);
+    titled.entries = strbuf_steal(&entries);
+    free(data);
+    return titled;
+}
+
+static const char *sorted_by;
+
+static int compare_titled(const void *a, const void *b) {
+    const titled_t *one = a, *other = b;
+    int order = strstr(sorted_by, "title") ? strcmp(one->first, other->first) : 0;
+    if (!order) order = strcmp(one->id, other->id);
+    return sorted_by[0] == '-' ? -order : order;
+}
+
+/* The ids of all pages, with a blank behind each. */
+static char *walked(const char *query, int limit, int *count) {
+    char *target = mem_printf("/entries?limit=%d&count=true&%s", limit, query);
+    strbuf_t ids = {0};
+    strbuf_adds(&ids, "");
+    while (target) {
+        json_t *list = get(target, 200), *item;
+        size_t i;
+        json_array_foreach(json_object_get(list, "items"), i, item) strbuf_addf(&ids, "%s ", json_text(item, "id"));
+        const char *next = json_text(list, "next");
+        *count = (int)json_integer_value(json_object_get(list, "count"));
+        free(target);
+        target = next ? mem_printf("/entries?limit=%d&count=true&cursor=%s", limit, next) : NULL;
+        json_decref(list);
+    }
+    return strbuf_steal(&ids);
+}
+
+static void check_list(titled_t *all, size_t total, const char *sort, const char *filter, int limit) {
+    filters_t filters = {0};
+    strbuf_t expected = {0};
+    int count = 0, found_count;
+    if (filter) filter_add(&filters, "title", filter);
+    sorted_by = sort;
+    qsort(all, total, sizeof *all, compare_titled);
+    strbuf_adds(&expected, "");
+    for (size_t i = 0; i < total; i++) {
+        if (!filter_pass(&filters, NULL, all[i].entries, strlen(all[i].entries))) continue;
+        strbuf_addf(&expected, "%s ", all[i].id);
+        count++;
+    }
+    char *query = filter ? mem_printf("sort=%s&filter[title]=%s", sort, filter) : mem_printf("sort=%s", sort);
+    char *found = walked(query, limit, &found_count);
+    if (strcmp(found, expected.data)) fail_msg("%s limit=%d:\n%s\ninstead of\n%s", query, limit, found, expected.data);
+    assert_int_equal(found_count, count);
+    free(found);
+    free(query);
+    strbuf_free(&expected);
+}
+
+static void lists_by_a_member_are_walked_in_order_each_entity_once(void **state) {
+    static const char *const titles[] = {"null", "true", "7", "\"7\"", "7.5", "\"a\"", "[\"b\",\"a\"]", "[7,\"7\",\"a\"]", "[\"z\",\"7\"]", "{}", "\"ab\"",
+                                         "[null,\"a\"]"};
+    static const char *const sorts[] = {"title", "-title", "id", "-id"}, *const filters[] = {NULL, "7", "a", "null", "none"};
+    static const int limits[] = {1, 2, 7, 1000};
+    enum { COUNT = 4 * ARRAY_LEN(titles) };
+    titled_t all[COUNT];
+    (void)state;
+    for (int i = 0; i < (int)COUNT; i++) all[i] = put_titled(i, titles[(size_t)i % ARRAY_LEN(titles)]);
+    for (size_t s = 0; s < ARRAY_LEN(sorts); s++)
+        for (size_t f = 0; f < ARRAY_LEN(filters); f++)
+            for (size_t l = 0; l < ARRAY_LEN(limits); l++) check_list(all, COUNT, sorts[s], filters[f], limits[l]);
+    for (size_t i = 0; i < COUNT; i++) {
+        free(all[i].entries);
+        free(all[i].first);
+    }
+}
+
+/* The walk asks an index for a few members at a time: more than those are all in one partition, and none of them counts. */
+static void many_members_that_are_passed_over_do_not_end_a_walk(void **state) {
+    enum { COUNT = 90 };
+    titled_t all[COUNT];
+    (void)state;
+    for (int i = 0; i < COUNT; i++) all[i] = put_titled(i, i == 0 ? "\"zz\"" : "[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]");
+    check_list(all, COUNT, "title", NULL, 3);
+    check_list(all, COUNT, "-title", NULL, 3);
+    check_list(all, COUNT, "title", "zz", 3);
+    check_list(all, COUNT, "id", "f", 3);
+    for (size_t i = 0; i < COUNT; i++) {
+        free(all[i].entries);
+        free(all[i].first);
+    }
+}
+
 /* ---- histories ---- */
 
 static void check_history(const char *target, int first, int last, int next) {
@@ -714,6 +831,8 @@ int main(void) {
         SERVICE_TEST(entities_that_vanished_since_the_index_was_read_are_left_out),
         SERVICE_TEST(a_page_of_large_entities_ends_early_and_goes_on),
         SERVICE_TEST(wrong_parameters_of_a_list_are_refused),
+        SERVICE_TEST(lists_by_a_member_are_walked_in_order_each_entity_once),
+        SERVICE_TEST(many_members_that_are_passed_over_do_not_end_a_walk),
         SERVICE_TEST(a_history_comes_page_by_page),
         SERVICE_TEST(events_come_as_they_were_written),
         SERVICE_TEST(a_store_that_is_away_leaves_the_paths_of_the_other),
