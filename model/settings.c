@@ -95,6 +95,8 @@ static const cyaml_schema_field_t limits[] = {
     INT("waitSeconds", limits, wait_seconds),
     INT("batchItems", limits, batch_items),
     INT("batchRecords", limits, batch_records),
+    INT("streams", limits, streams),
+    INT("streamMegabytes", limits, stream_megabytes),
     CYAML_FIELD_END,
 };
 
@@ -110,6 +112,7 @@ static const cyaml_schema_field_t cors[] = {
 static const cyaml_schema_field_t http[] = {
     INT("threads", http, threads),
     CYAML_FIELD_MAPPING("cors", CYAML_FLAG_DEFAULT, struct settings_http, cors, cors),
+    INT("heartbeatSeconds", http, heartbeat_seconds),
     CYAML_FIELD_END,
 };
 

@@ -58,10 +58,10 @@ typedef struct settings {
     } rules;
     struct settings_limits {
         int body_bytes, connections, pending_commands, overlay_entities, overlay_megabytes, pending_seconds, wait_seconds,
-            batch_items, batch_records;
+            batch_items, batch_records, streams, stream_megabytes;
     } limits;
     struct settings_http {
-        int threads;
+        int threads, heartbeat_seconds;
         struct settings_cors {
             char **origins; /* "*": all */
             uint32_t origins_count;

@@ -129,7 +129,7 @@ static void build_index(types_t *types) {
 }
 
 static status_t check_unique(const settings_t *settings, const char *path, err_t *error) {
-    static const char *const reserved[] = {"commands", "health", "ready", "metrics"};
+    static const char *const reserved[] = {"commands", "events", "health", "ready", "metrics"};
     for (uint32_t i = 0; i < settings->types_count; i++) {
         const settings_type_t *type = &settings->types[i];
         for (size_t r = 0; r < ARRAY_LEN(reserved); r++)

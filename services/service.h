@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-enum { SERVICE_ROUTES_MAX = 256 };
+enum { SERVICE_ROUTES_MAX = 512 };
 
 /* What a service is given; borrowed, for as long as it runs. */
 typedef struct service_context {

@@ -18,8 +18,9 @@ static const struct form {
     http_handler_t handle;
 } forms[] = {
     {"", query_list_handle},
+    {"/events", query_events_handle}, /* before what it would be an id for */
     {"/{id}", query_entity_handle},
-    {"/{id}/events", query_history_handle},
+    {"/{id}/events", query_entity_events_handle},
 };
 
 int32_t query_partition(const query_api_t *api, const char *id) {
@@ -37,11 +38,12 @@ void query_answer_failed(http_request_t *request, status_t status, const char *s
 
 static status_t build_routes(query_api_t *api, const types_t *types, err_t *error) {
     size_t count = types->count * ARRAY_LEN(forms);
-    if (count > SERVICE_ROUTES_MAX)
+    if (count + 1 > SERVICE_ROUTES_MAX)
         return err_set(error, STATUS_FATAL, "settings name %zu content types, at most %zu are possible", types->count,
-                       SERVICE_ROUTES_MAX / ARRAY_LEN(forms));
-    api->routes = mem_zero(count, sizeof *api->routes);
+                       (SERVICE_ROUTES_MAX - 1) / ARRAY_LEN(forms));
+    api->routes = mem_zero(count + 1, sizeof *api->routes);
     api->routes_count = count;
+    api->routes[count] = (query_route_t){api, NULL, NULL};
     for (size_t i = 0; i < count; i++) {
         const entity_type_t *type = &types->items[i / ARRAY_LEN(forms)];
         api->routes[i] = (query_route_t){api, type, mem_printf("/%s%s", type->base, forms[i % ARRAY_LEN(forms)].below)};
@@ -53,13 +55,28 @@ static status_t build(query_api_t *api, const service_context_t *context, err_t 
     const settings_t *settings = context->settings;
     size_t queue_max = (size_t)settings->limits.connections; /* each connection has one request at a time */
     api->settings = settings;
+    api->types = context->types;
     if (build_routes(api, context->types, error) != STATUS_OK) return STATUS_FATAL;
     api->snapshots = lookup_new("snapshots", settings->redis.snapshots, settings->redis.snapshots_count, queue_max, error);
     if (!api->snapshots) return STATUS_FATAL;
     api->events = lookup_new("events", settings->redis.events, settings->redis.events_count, queue_max, error);
     if (!api->events) return STATUS_FATAL;
     api->fresh = fresh_new(api->snapshots, error);
-    return api->fresh ? STATUS_OK : STATUS_FATAL;
+    if (!api->fresh) return STATUS_FATAL;
+    api->kafka = context->kafka;
+    api->streams = streams_new(
+        &(streams_options_t){
+            .kafka = &api->kafka,
+            .topic = topic_names[TOPIC_EVENTS],
+            .partitions = settings->partitions,
+            .types = context->types,
+            .events = api->events,
+            .count_max = settings->limits.streams,
+            .ring_bytes = (size_t)settings->limits.stream_megabytes * 1024 * 1024,
+            .heartbeat_seconds = settings->http.heartbeat_seconds,
+        },
+        error);
+    return api->streams ? STATUS_OK : STATUS_FATAL;
 }
 
 void *query_api_open(const service_context_t *context, err_t *error) {
@@ -73,9 +90,11 @@ size_t query_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     query_api_t *api = self;
     for (size_t i = 0; i < api->routes_count; i++)
         routes[i] = (http_route_t){"GET", api->routes[i].path, forms[i % ARRAY_LEN(forms)].handle, &api->routes[i], NULL, NULL};
-    return api->routes_count;
+    routes[api->routes_count] = (http_route_t){"GET", "/events", query_events_handle, &api->routes[api->routes_count], NULL, NULL};
+    return api->routes_count + 1;
 }
 
+/* Without the log there are no new events, and all else is answered: that is no reason to get no requests. */
 bool query_api_ready(void *self, err_t *why) {
     query_api_t *api = self;
     if (!lookup_connected(api->snapshots))
@@ -97,6 +116,7 @@ status_t query_api_run(void *self, err_t *error) {
 void query_api_drain(void *self) {
     query_api_t *api = self;
     fresh_end(api->fresh); /* what waits is looked up a last time */
+    streams_end(api->streams);
     lookup_end(api->snapshots);
     lookup_end(api->events);
 }
@@ -106,6 +126,7 @@ void query_api_close(void *self) {
     fresh_free(api->fresh);
     lookup_free(api->snapshots);
     lookup_free(api->events);
+    streams_free(api->streams);
     for (size_t i = 0; i < api->routes_count; i++) free(api->routes[i].path);
     free(api->routes);
     free(api);

@@ -1,23 +1,27 @@
-/* The query API: entities and lists from the snapshot store, histories from the event store. The two are apart: while
-   one is away, what the other has is still answered. */
+/* The query API: entities and lists from the snapshot store, histories from the event store, live streams from the log.
+   The three are apart: while one is away, what the others have is still answered. */
 #ifndef ODRADEK_QUERY_API_H
 #define ODRADEK_QUERY_API_H
 
 #include "common/json.h"
 #include "common/lookup.h"
+#include "services/query-api/streams.h"
 #include "services/service.h"
 
 typedef struct query_api {
     const settings_t *settings;
+    const types_t *types;
+    kafka_options_t kafka;
     lookup_t *snapshots, *events;
     struct fresh *fresh;
+    streams_t *streams;
     struct query_route *routes; /* one for each type and form of request */
     size_t routes_count;
 } query_api_t;
 
 typedef struct query_route {
     query_api_t *api;
-    const entity_type_t *type;
+    const entity_type_t *type; /* NULL: of all */
     char *path; /* "/entries/{id}/events" */
 } query_route_t;
 
@@ -36,6 +40,10 @@ void query_history_handle(http_request_t *request, void *context); /* history.c:
 /* past.c: GET /entries/{id}?version= or ?at=; the id is valid. */
 struct query_params;
 void query_past_handle(http_request_t *request, const query_route_t *route, const struct query_params *params);
+
+/* live.c: GET /events, /entries/events; GET /entries/{id}/events, which is one of the two by what is accepted */
+void query_events_handle(http_request_t *request, void *context);
+void query_entity_events_handle(http_request_t *request, void *context);
 
 /* A page is ended before its limit when its items have so many bytes, and read from the store in steps of so many
    items: a page of the largest entities must not fill the memory. */
