@@ -44,3 +44,11 @@ int key_index(key_text_t key, int32_t partition, const char *type, const char *f
 int key_links(key_text_t key, int32_t partition, const char *target_type, const char *target_id) {
     return snprintf(key, KEY_SIZE, "{%d}:links:%s:%s", partition, target_type, target_id);
 }
+
+int key_unique(key_text_t key, int32_t partition, const char *type, const char *field) {
+    return snprintf(key, KEY_SIZE, "{%d}:unique:%s:%s", partition, type, field);
+}
+
+int key_claim(key_text_t key, int32_t partition, const char *type, const char *field, const char *digest) {
+    return snprintf(key, KEY_SIZE, "{%d}:claim:%s:%s:%s", partition, type, field, digest);
+}

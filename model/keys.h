@@ -23,7 +23,7 @@ int key_scope(key_text_t scope, const char *type, const char *id, const char *id
 int key_idempotency(key_text_t key, int32_t partition, const char *type, const char *id, const char *idempotency_key);
 /* Snapshot store: the shape of what it keeps for this partition (model/shape.h). */
 int key_shape(key_text_t key, int32_t partition);
-/* Snapshot store: an entity now, a hash: version, data, createdAt, updatedAt, links, index, and of a deleted one
+/* Snapshot store: an entity now, a hash: version, data, createdAt, updatedAt, links, index, unique, and of a deleted one
    deletedAt. */
 int key_snapshot(key_text_t key, int32_t partition, const char *type, const char *id);
 /* Snapshot store: a type's entities that are not deleted, a sorted set: by "id" their ids, and by a field that is indexed
@@ -31,6 +31,10 @@ int key_snapshot(key_text_t key, int32_t partition, const char *type, const char
 int key_index(key_text_t key, int32_t partition, const char *type, const char *field);
 /* Snapshot store: the entities of this partition that link to an entity of any, a set of "<type>:<id>". */
 int key_links(key_text_t key, int32_t partition, const char *target_type, const char *target_id);
+/* Snapshot store: the entities of this partition by their values of a unique member, a hash of digest → id. */
+int key_unique(key_text_t key, int32_t partition, const char *type, const char *field);
+/* Snapshot store: who is about to set a unique value, of any partition's entities; `partition` is that of the digest. */
+int key_claim(key_text_t key, int32_t partition, const char *type, const char *field, const char *digest);
 
 /* All return the length. */
 

@@ -25,6 +25,8 @@ static void add_type(lines_t *lines, const entity_type_t *type) {
         add(lines, mem_printf("%s\1link\1%s\1%s\n", type->name, type->links[i].name, type->links[i].target->name));
     for (size_t i = 0; i < type->indexes_count; i++)
         add(lines, mem_printf("%s\1index\1%s\n", type->name, type->indexes[i]));
+    for (size_t i = 0; i < type->uniques_count; i++)
+        add(lines, mem_printf("%s\1unique\1%s\n", type->name, type->uniques[i]));
 }
 
 static int compare(const void *a, const void *b) {

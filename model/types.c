@@ -86,6 +86,29 @@ static status_t find_indexes(entity_type_t *type, const json_t *document, const 
     return STATUS_OK;
 }
 
+static bool has_control(const char *text) {
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text)) return true;
+    return false;
+}
+
+static status_t find_uniques(entity_type_t *type, const json_t *document, const char *path, err_t *error) {
+    const char *name;
+    json_t *property;
+    json_object_foreach(json_object_get(document, "properties"), name, property) {
+        const json_t *unique = json_object_get(property, "x-unique");
+        if (unique && !json_is_boolean(unique))
+            return err_set(error, STATUS_FATAL, "%s: /properties/%s/x-unique: must be true or false", path, name);
+        if (!json_is_true(unique)) continue;
+        if (strlen(name) > UNIQUE_FIELD_MAX || has_control(name)) /* it becomes a part of keys */
+            return err_set(error, STATUS_FATAL, "%s: /properties/%s/x-unique: the member's name must have at most %d "
+                           "bytes and no control characters", path, name, UNIQUE_FIELD_MAX);
+        type->uniques = mem_resize(type->uniques, type->uniques_count + 1, sizeof *type->uniques);
+        type->uniques[type->uniques_count++] = mem_string(name);
+    }
+    return STATUS_OK;
+}
+
 /* An entity's data are an object: what else a schema let pass would be a command that can never become an event. */
 static status_t check_objects_only(const schema_t *schema, const char *path, err_t *error) {
     json_t *others = json_pack("[n, b, i, f, s, []]", 1, 1, 1.5, "text"), *other;
@@ -103,6 +126,7 @@ static status_t load_schema(const types_t *types, entity_type_t *type, const cha
     if (!document) return STATUS_FATAL;
     status_t status = find_links(types, type, document, path, error);
     if (status == STATUS_OK) status = find_indexes(type, document, path, error);
+    if (status == STATUS_OK) status = find_uniques(type, document, path, error);
     json_decref(document);
     if (status != STATUS_OK) return status;
     type->schema = schema_load(path, options, error);
@@ -206,6 +230,8 @@ static void type_free(entity_type_t *type) {
     free(type->links);
     for (size_t i = 0; i < type->indexes_count; i++) free(type->indexes[i]);
     free(type->indexes);
+    for (size_t i = 0; i < type->uniques_count; i++) free(type->uniques[i]);
+    free(type->uniques);
 }
 
 void types_free(types_t *types) {
@@ -247,5 +273,16 @@ void types_each_link(const entity_type_t *type, const json_t *data, bool (*each)
             link.id = json_string_value(item);
             if (link.id && !each(&link, context)) return;
         }
+    }
+}
+
+void types_each_unique(const entity_type_t *type, const json_t *data,
+                       bool (*each)(const unique_t *value, void *context), void *context) {
+    for (size_t i = 0; i < type->uniques_count; i++) {
+        const json_t *member = json_object_get(data, type->uniques[i]);
+        if (!member || json_is_null(member)) continue;
+        unique_t value = {.field = type->uniques[i]};
+        unique_digest(member, value.digest);
+        if (!each(&value, context)) return;
     }
 }

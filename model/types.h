@@ -1,9 +1,10 @@
-/* The entity types that settings name: their schemas, links, and the names of their commands and events. */
+/* The entity types that settings name: their schemas, links, unique members, and the names of their commands and events. */
 #ifndef ODRADEK_MODEL_TYPES_H
 #define ODRADEK_MODEL_TYPES_H
 
 #include "common/schema.h"
 #include "model/settings.h"
+#include "model/unique.h"
 
 /* What commands do and events say, in this order everywhere. */
 typedef enum verb { VERB_CREATE, VERB_UPDATE, VERB_DELETE, VERB_COUNT } verb_t;
@@ -27,6 +28,8 @@ typedef struct entity_type {
     size_t links_count;
     char **indexes; /* the members of its data that lists can be sorted and filtered by ("x-index" in the schema) */
     size_t indexes_count;
+    char **uniques; /* members of which no two entities may have the same value ("x-unique" in the schema) */
+    size_t uniques_count;
 } entity_type_t;
 
 typedef struct types {
@@ -54,5 +57,10 @@ typedef struct link {
 /* Calls `each` for every link in `data` (NULL: none); it returns false to end. */
 void types_each_link(const entity_type_t *type, const json_t *data, bool (*each)(const link_t *link, void *context),
                      void *context);
+
+/* Calls `each` for every unique value in `data` (NULL: none); it returns false to end. What is null counts as not
+   there. */
+void types_each_unique(const entity_type_t *type, const json_t *data,
+                       bool (*each)(const unique_t *value, void *context), void *context);
 
 #endif

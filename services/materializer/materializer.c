@@ -16,12 +16,20 @@ static bool add_link(const link_t *link, void *context) {
     return true;
 }
 
+/* The unique values, as "<field>:<digest>", a line each. */
+static bool add_unique(const unique_t *value, void *context) {
+    strbuf_t *values = context;
+    strbuf_addf(values, "%s%s:%s", values->len ? "\n" : "", value->field, value->digest);
+    return true;
+}
+
 static void add_arguments(redis_args_t *args, const rd_kafka_message_t *message, const event_t *event,
                           const entity_type_t *type, verb_t verb) {
     static const char *const verbs[VERB_COUNT] = {"create", "update", "delete"};
-    strbuf_t links = {0}, entries = {0};
+    strbuf_t links = {0}, entries = {0}, values = {0};
     types_each_link(type, event->body, add_link, &links);
     if (verb != VERB_DELETE) index_add_entries(&entries, type, event->body);
+    if (verb != VERB_DELETE) types_each_unique(type, event->body, add_unique, &values);
     redis_args_adds(args, verbs[verb]);
     redis_args_adds(args, type->name);
     redis_args_copys(args, event->id);
@@ -33,8 +41,10 @@ static void add_arguments(redis_args_t *args, const rd_kafka_message_t *message,
         redis_args_add(args, event->body ? event->body_bytes.text : message->payload, event->body_bytes.len);
     redis_args_copy(args, links.data, links.len);
     redis_args_copy(args, entries.data, entries.len);
+    redis_args_copy(args, values.data, values.len);
     strbuf_free(&links);
     strbuf_free(&entries);
+    strbuf_free(&values);
 }
 
 bool materializer_add_event(const service_context_t *context, const rd_kafka_message_t *message, redis_args_t *args,

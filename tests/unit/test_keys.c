@@ -26,6 +26,8 @@ static void keys_begin_with_their_partition_as_hash_tag(void **state) {
     assert_key(key, key_snapshot(key, 9999, "Entry", "a-b"), "{9999}:Entry:a-b");
     assert_key(key, key_index(key, 3, "Entry", "id"), "{3}:index:Entry:id");
     assert_key(key, key_links(key, 3, "Asset", "a"), "{3}:links:Asset:a");
+    assert_key(key, key_unique(key, 3, "Entry", "mail"), "{3}:unique:Entry:mail");
+    assert_key(key, key_claim(key, 3, "Entry", "mail", "D"), "{3}:claim:Entry:mail:D");
 }
 
 static void the_longest_names_and_ids_fit_into_a_key(void **state) {
@@ -40,6 +42,11 @@ static void the_longest_names_and_ids_fit_into_a_key(void **state) {
     assert_int_equal(strlen(key), len);
     assert_string_equal(key + len - 128, id);
     assert_true(key_links(key, INT32_MAX, name, id) < KEY_SIZE);
+    char field[UNIQUE_FIELD_MAX + 1], digest[UNIQUE_DIGEST_SIZE];
+    memset(field, 'f', UNIQUE_FIELD_MAX);
+    memset(digest, 'd', UNIQUE_DIGEST_SIZE - 1);
+    field[UNIQUE_FIELD_MAX] = digest[UNIQUE_DIGEST_SIZE - 1] = '\0';
+    assert_true(key_claim(key, INT32_MAX, name, field, digest) < KEY_SIZE);
     char idempotency[256];
     memset(idempotency, 'k', 255);
     idempotency[255] = '\0';

@@ -86,7 +86,7 @@ static void a_store_that_is_elsewhere_is_left_as_it_is(void **state) {
     (void)state;
     ask("SET {3}:offset 9");
     assert_string_equal(HISTORY("5", "10", "{3}:", "0", "5", "Entry", "a", "1", "e1"), "moved 9");
-    assert_string_equal(SNAPSHOTS("5", "10", "{3}:", "0", "5", "create", "Entry", "a", "1", "t", "{}", "", ""), "moved 9");
+    assert_string_equal(SNAPSHOTS("5", "10", "{3}:", "0", "5", "create", "Entry", "a", "1", "t", "{}", "", "", ""), "moved 9");
     assert_string_equal(HISTORY("-1", "10", "{3}:", "0"), "moved 9");
     assert_string_equal(OUTCOMES("5", "10", "{3}:", "60", "5", "c", "o", "", "60"), "moved -1"); /* it was flushed */
     assert_string_equal(ask_sorted("KEYS *"), "{3}:offset {3}:shape");
@@ -162,10 +162,11 @@ static void an_idempotency_key_stands_for_the_command_that_it_first_came_with(vo
 #define CREATE(offset, id, version, data, links) CREATE_INDEXED(offset, id, version, data, links, "")
 #define UPDATE(offset, id, version, data, links) UPDATE_INDEXED(offset, id, version, data, links, "")
 #define CREATE_INDEXED(offset, id, version, data, links, index) \
-    offset, "create", "Entry", id, version, "t" version, data, links, index
+    offset, "create", "Entry", id, version, "t" version, data, links, index, ""
 #define UPDATE_INDEXED(offset, id, version, data, links, index) \
-    offset, "update", "Entry", id, version, "t" version, data, links, index
-#define DELETE(offset, id, version) offset, "delete", "Entry", id, version, "t" version, "", "", ""
+    offset, "update", "Entry", id, version, "t" version, data, links, index, ""
+#define DELETE(offset, id, version) offset, "delete", "Entry", id, version, "t" version, "", "", "", ""
+#define SET(offset, verb, id, version, values) offset, verb, "Entry", id, version, "t" version, "{}", "", "", values
 
 static void a_snapshot_is_the_fold_of_its_events(void **state) {
     (void)state;
@@ -262,6 +263,30 @@ static void further_values_of_a_field_have_members_that_end_in_a_mark(void **sta
     assert_string_equal(ask("ZRANGE {3}:index:Entry:tags 0 -1"), "4y\1a");
 }
 
+static void unique_values_follow_what_the_snapshot_has(void **state) {
+    (void)state;
+    SNAPSHOTS("-1", "2", "{3}:", "0", SET("0", "create", "a", "1", "mail:A1\na:b:B1"), SET("1", "create", "b", "1", "mail:A2"));
+    assert_string_equal(ask_sorted("HGETALL {3}:unique:Entry:mail"), "A1 A2 a b");
+    assert_string_equal(ask("HGETALL {3}:unique:Entry:a:b"), "B1 a"); /* a name with a colon */
+    assert_string_equal(ask("HGET {3}:Entry:b unique"), "mail:A2");
+    /* One lets go of a value and the next takes it, in one step. */
+    SNAPSHOTS("2", "4", "{3}:", "0", SET("2", "update", "a", "2", "mail:A3"), SET("3", "update", "b", "2", "mail:A1"));
+    assert_string_equal(ask_sorted("HGETALL {3}:unique:Entry:mail"), "A1 A3 a b");
+    assert_string_equal(ask("EXISTS {3}:unique:Entry:a:b"), "0");
+    SNAPSHOTS("4", "5", "{3}:", "0", SET("4", "update", "a", "3", ""));
+    assert_string_equal(ask("HEXISTS {3}:Entry:a unique"), "0");
+    SNAPSHOTS("5", "6", "{3}:", "0", DELETE("5", "b", "3"));
+    assert_string_equal(ask("EXISTS {3}:unique:Entry:mail"), "0");
+    assert_string_equal(ask("HEXISTS {3}:Entry:b unique"), "0");
+}
+
+static void a_value_that_is_anothers_by_now_is_left_to_it(void **state) {
+    (void)state;
+    SNAPSHOTS("-1", "2", "{3}:", "0", SET("0", "create", "a", "1", "mail:A1"), SET("1", "create", "b", "1", "mail:A1"));
+    SNAPSHOTS("2", "3", "{3}:", "0", DELETE("2", "a", "2"));
+    assert_string_equal(ask("HGETALL {3}:unique:Entry:mail"), "A1 b");
+}
+
 /* All that the scripts keep of what these tests write. */
 static const char *everything(void) {
     static char all[4096];
@@ -333,6 +358,8 @@ int main(void) {
         EACH(a_store_of_another_shape_is_left_as_it_is),
         EACH(indexes_follow_the_values_that_the_snapshot_has),
         EACH(further_values_of_a_field_have_members_that_end_in_a_mark),
+        EACH(unique_values_follow_what_the_snapshot_has),
+        EACH(a_value_that_is_anothers_by_now_is_left_to_it),
         EACH(a_store_that_is_filled_anew_is_the_same),
     };
     return cmocka_run_group_tests_name("sink scripts", tests, start, end);
