@@ -80,7 +80,9 @@ status_t consume_emit(consume_t *consume, const consume_output_t *output, err_t 
 /* Writes `message` to the dead letters as it came, with reason, topic, partition and offset in headers. */
 status_t consume_dead_letter(consume_t *consume, const rd_kafka_message_t *message, const char *reason,
                              err_t *error) MUST_CHECK;
-/* Sink only: waits until all that was emitted is acknowledged; a sink calls it before it moves its position. */
+/* Waits until all that was emitted is acknowledged. A sink calls it before it moves its position: RETRY if that failed.
+   Transactional: afterwards whoever asks for the end of a partition that was written to sees it behind the records, and
+   the transaction open; ABORT if that failed. */
 status_t consume_flush(consume_t *consume, err_t *error) MUST_CHECK;
 /* Sink only: the store is not where it was thought to be: release the partition and take it anew after this batch. Also
    from `idle`. */

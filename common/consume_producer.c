@@ -144,6 +144,9 @@ status_t consume_flush(consume_t *c, err_t *error) {
     int failed = c->failed_deliveries;
     c->failed_deliveries = 0;
     if (!code && failed == 0) return STATUS_OK;
+    if (c->options.transactional)
+        return err_set(error, STATUS_ABORT, "records cannot be written: %s",
+                       code ? rd_kafka_err2str(code) : "not delivered");
     consume_producer_close(c); /* what may still be queued is written again by the batch's next try */
     return err_set(error, STATUS_RETRY, "dead letters cannot be written: %s",
                    code ? rd_kafka_err2str(code) : "not delivered");
@@ -203,6 +206,7 @@ static status_t begin(consume_t *c, err_t *error) {
     if (status != STATUS_OK || c->in_transaction) return status;
     status = kafka_error(rd_kafka_begin_transaction(c->producer), "begin", error);
     c->in_transaction = status == STATUS_OK;
+    c->failed_deliveries = 0; /* what an earlier one could not write is given up */
     return status;
 }
 

@@ -1,6 +1,5 @@
 /* The shape of what the snapshot store keeps beside the data: which fields are links, which are indexed, and which
-   are unique. A partition
-   that was filled for another shape has to be filled anew. */
+   are unique. A partition that was filled for another shape has to be filled anew. */
 #ifndef ODRADEK_MODEL_SHAPE_H
 #define ODRADEK_MODEL_SHAPE_H
 

@@ -92,10 +92,11 @@ void batch_read(decider_t *d, const consume_slice_t *slices, size_t count) {
 }
 
 static void forget_patched(item_t *item) {
+    json_decref(item->before);
     json_decref(item->patched);
     free(item->patched_bytes);
     free(item->patch_error);
-    item->patched = NULL;
+    item->before = item->patched = NULL;
     item->patched_bytes = NULL;
     item->patch_error = NULL;
 }
@@ -163,6 +164,41 @@ static void want_decided(decider_t *d, const item_t *item) {
     view_want_text(d->decided, item->partition, key);
 }
 
+/* ---- the unique values that an item may set ---- */
+
+typedef struct setting {
+    decider_t *decider;
+    const item_t *item;
+} setting_t;
+
+/* Of a JSON Patch those that its operations name; what it copies or moves there is seen when it is applied. */
+static void each_patched_value(const item_t *item, bool (*each)(const unique_t *value, void *context), void *context) {
+    size_t index;
+    json_t *operation;
+    json_array_foreach(item->command.body, index, operation) {
+        const char *path = json_text(operation, "path");
+        json_t *value = json_object_get(operation, "value");
+        if (!path || !value) continue;
+        json_t *data = path[0] == '/' ? json_pack("{s:O}", path + 1, value) : json_incref(value);
+        types_each_unique(item->type, data, each, context);
+        json_decref(data);
+    }
+}
+
+static void each_value(const item_t *item, bool (*each)(const unique_t *value, void *context), void *context) {
+    if (item->verb == VERB_DELETE || item->type->uniques_count == 0) return;
+    if (item->verb == VERB_UPDATE && item->command.patch == COMMAND_JSON_PATCH)
+        each_patched_value(item, each, context);
+    else
+        types_each_unique(item->type, item->command.body, each, context);
+}
+
+static bool want_value(const unique_t *value, void *context) {
+    setting_t *setting = context;
+    view_want_holder(setting->decider->view, setting->item->type->name, value);
+    return true;
+}
+
 static void want_item(decider_t *d, const item_t *item) {
     want_decided(d, item);
     view_want_position(d->view, item->partition);
@@ -170,6 +206,7 @@ static void want_item(decider_t *d, const item_t *item) {
     if (is_patch(item)) view_want_data(d->view, item->partition, item->type->name, item->id);
     if (item->verb != VERB_DELETE) types_each_link(item->type, item->command.body, want_link, d);
     if (restricts(d, item)) want_linkers(d, item);
+    each_value(item, want_value, &(setting_t){d, item});
 }
 
 void batch_want(decider_t *d) {
@@ -331,14 +368,139 @@ static bool is_key_reused(const decider_t *d, const item_t *item) {
     return first && strcmp(first, item->command_id) != 0;
 }
 
+/* ---- unique values ---- */
+
+typedef struct owning {
+    const unique_t *value;
+    bool found;
+} owning_t;
+
+static bool is_same(const unique_t *value, void *context) {
+    owning_t *owning = context;
+    owning->found = !strcmp(value->field, owning->value->field) && !strcmp(value->digest, owning->value->digest);
+    return !owning->found;
+}
+
+/* Whether the item's entity has the value already: then it is nobody else's, and nothing has to be claimed. */
+static bool has_itself(const decider_t *d, const item_t *item, const unique_t *value) {
+    const char *type = item->type->name;
+    if (overlay_get(d->overlay, item->partition, type, item->id))
+        return overlay_has_value(d->overlay, item->partition, type, item->id, value);
+    owning_t owning = {value, false};
+    if (item->before) types_each_unique(item->type, item->before, is_same, &owning);
+    const char *holder = view_holder(d->view, item->partition, type, value);
+    return owning.found || (holder && !strcmp(holder, item->id));
+}
+
+/* Whether an entity of `partition` has a value, as far as the store knows and the overlay does not know better. */
+static bool is_held_in(const decider_t *d, int32_t partition, const char *type, const unique_t *value,
+                       const item_t *besides) {
+    const char *holder = view_holder(d->view, partition, type, value);
+    if (!holder || (d->owned[partition] && overlay_get(d->overlay, partition, type, holder))) return false;
+    return !besides || strcmp(holder, besides->id) != 0;
+}
+
+static bool others_have(const decider_t *d, const item_t *item, const unique_t *value) {
+    const char *type = item->type->name;
+    if (overlay_others_have_value(d->overlay, item->partition, type, item->id, value)) return true;
+    for (int32_t p = 0; p < d->context->settings->partitions; p++)
+        if (is_held_in(d, p, type, value, item)) return true;
+    return false;
+}
+
+static void claim(decider_t *d, const item_t *item, const unique_t *value) {
+    char who[512];
+    snprintf(who, sizeof who, "%s/%s", item->id, item->command_id);
+    claims_add(d->claims, item->type, value, who);
+}
+
+static bool claim_value(const unique_t *value, void *context) {
+    setting_t *setting = context;
+    if (!has_itself(setting->decider, setting->item, value)) claim(setting->decider, setting->item, value);
+    return true;
+}
+
+bool batch_claims(decider_t *d) {
+    for (size_t i = 0; i < d->count; i++) {
+        const item_t *item = &d->items[i];
+        if (item->fate == FATE_DECIDE && !was_decided(d, item)) each_value(item, claim_value, &(setting_t){d, item});
+    }
+    return claims_count(d->claims) > 0;
+}
+
+static void want_claimed(const entity_type_t *type, const unique_t *value, void *context) {
+    const decider_t *d = context;
+    view_want_holder(d->view, type->name, value);
+}
+
+void batch_want_claimed(decider_t *d) {
+    claims_each(d->claims, want_claimed, d);
+}
+
+typedef struct contending {
+    const decider_t *decider;
+    bool found;
+} contending_t;
+
+static void look_at_claim(const entity_type_t *type, const unique_t *value, void *context) {
+    contending_t *contending = context;
+    const decider_t *d = contending->decider;
+    if (contending->found || claims_state(d->claims, type, value) != CLAIM_REFUSED) return;
+    bool held = overlay_others_have_value(d->overlay, 0, type->name, "", value);
+    for (int32_t p = 0; p < d->context->settings->partitions && !held; p++)
+        held = is_held_in(d, p, type->name, value, NULL);
+    contending->found = !held;
+}
+
+bool batch_contends(const decider_t *d) {
+    contending_t contending = {d, false};
+    claims_each(d->claims, look_at_claim, &contending);
+    return contending.found;
+}
+
+/* What is found out about the unique values of an item's data. */
+typedef struct values {
+    decider_t *decider;
+    const item_t *item;
+    need_t need;
+    const char *taken, *contended; /* members; NULL: none */
+} values_t;
+
+static bool look_at_value(const unique_t *value, void *context) {
+    values_t *values = context;
+    decider_t *d = values->decider;
+    const item_t *item = values->item;
+    if (has_itself(d, item, value)) return true;
+    claim_state_t state = d->alone ? CLAIM_HELD : claims_state(d->claims, item->type, value);
+    if (state == CLAIM_UNKNOWN) {
+        claim(d, item, value);
+        values->need = NEED_CLAIM;
+    } else if (!view_has_holder(d->view, item->type->name, value)) {
+        view_want_holder(d->view, item->type->name, value);
+        if (values->need == NEED_NOTHING) values->need = NEED_READ;
+    } else if (others_have(d, item, value)) {
+        values->taken = value->field;
+    } else if (state != CLAIM_HELD && !d->resigned) {
+        values->need = NEED_CLAIM;
+    } else if (state != CLAIM_HELD) {
+        values->contended = value->field;
+    } else {
+        d->sets_values = true;
+    }
+    return !values->taken;
+}
+
 /* ---- the data that an item would leave ---- */
 
-static json_t *patched_from(const item_t *item, json_span_t before, err_t *error) {
+static json_t *patched_from(item_t *item, json_span_t before, err_t *error) {
     json_t *old = before.text ? json_read(before.text, before.len, error) : json_object();
     if (!old) return NULL;
     json_t *made = item->command.patch == COMMAND_MERGE_PATCH ? patch_merge(old, item->command.body)
                                                               : patch_apply(old, item->command.body, error);
-    json_decref(old);
+    if (item->type->uniques_count > 0)
+        item->before = old;
+    else
+        json_decref(old);
     return made;
 }
 
@@ -525,7 +687,9 @@ static status_t decide(decider_t *d, item_t *item, need_t *need, err_t *error) {
     links_t links = {.decider = d, .need = NEED_NOTHING};
     if (item->data_valid) types_each_link(item->type, item->data, look_at_link, &links);
     bool linked = is_linked(d, item, &links.need);
-    *need = links.need;
+    values_t values = {.decider = d, .item = item, .need = links.need};
+    if (item->data_valid && values.need == NEED_NOTHING) types_each_unique(item->type, item->data, look_at_value, &values);
+    *need = values.taken ? NEED_NOTHING : values.need;
     if (*need != NEED_NOTHING) return STATUS_OK;
     rejection_t rejection = rules_decide(&(facts_t){
         .type = item->type,
@@ -538,6 +702,8 @@ static status_t decide(decider_t *d, item_t *item, need_t *need, err_t *error) {
         .patch_error = item->patch_error,
         .data_valid = item->data_valid,
         .missing_link = links.missing ? links.text : NULL,
+        .taken = values.taken,
+        .contended = values.contended,
         .linked = linked,
     });
     return emit_decision(d, item, &state, rejection, error);
@@ -570,7 +736,7 @@ status_t batch_decide(decider_t *d, need_t *need, err_t *error) {
         for (size_t r = 0; r < d->runs_count; r++) {
             *need = NEED_NOTHING;
             if (decide_run(d, &d->runs[r], need, error) != STATUS_OK) return STATUS_ABORT;
-            if (*need == NEED_READ || *need == NEED_CATCH_UP) return STATUS_OK;
+            if (*need != NEED_NOTHING && *need != NEED_LATER) return STATUS_OK;
         }
         /* Items that each wait for one another are decided as things are. */
         d->insist = d->done == before;

@@ -6,6 +6,9 @@
               wants ─▶ one read of the snapshot store, one of the event store
                   │
                   ▼
+              claims on unique values, where other replicas decide as well
+                  │
+                  ▼
               decide in log order against overlay and snapshots ─▶ events, outcomes; what was decided before: nothing
                   │   ▲
                   ▼   │  an item needs to know more, or that other partitions have caught up
@@ -15,6 +18,7 @@
 
 #include "common/consume.h"
 #include "services/service.h"
+#include "services/validator/claims.h"
 #include "services/validator/overlay.h"
 #include "services/validator/seen.h"
 #include "services/validator/view.h"
@@ -35,6 +39,7 @@ typedef struct item {
     char *reason;         /* of a dead letter */
     const json_t *data;   /* what the entity's data would be; NULL: none */
     json_span_t bytes;    /* the same */
+    json_t *before;       /* what a patch was applied to, where the type has unique members */
     json_t *patched;      /* data that was made by a patch, with its bytes; NULL: the data is the body */
     char *patched_bytes;
     char *patch_error;    /* why the patch could not be applied; NULL: it could, or there is none */
@@ -46,6 +51,7 @@ typedef enum need {
     NEED_NOTHING,
     NEED_READ,    /* of what it has added to the view */
     NEED_CATCH_UP, /* the snapshot store has passed what is known now of the partitions marked in `stale` */
+    NEED_CLAIM,   /* of what it has added to the claims: they are taken before anything is emitted, so the batch begins anew */
     NEED_LATER    /* other partitions' items of this batch come first: one creates what it links to; never returned */
 } need_t;
 
@@ -66,6 +72,10 @@ typedef struct decider {
     const bool *owned; /* by partition: decided here */
     bool *stale;       /* by partition: must catch up */
     bool *caught_up;   /* by partition: did, since this batch began, or had its chance */
+    claims_t *claims;
+    bool alone;        /* all partitions are decided here: nobody else can set a unique value */
+    bool resigned;     /* a claim that was refused will not be had any more */
+    bool sets_values;  /* the batch at hand gives an entity a unique value that it did not have */
     item_t *items;     /* of the batch at hand */
     size_t count, cap;
     size_t done;       /* how many of them are decided */
@@ -81,6 +91,12 @@ void batch_want(decider_t *decider);
 /* Marks partitions decided here in which an item links to something that does not exist, and that no item of the batch
    creates: it may be created by commands that are on their way. False: there is none. */
 bool batch_awaits(decider_t *decider, bool *partitions);
+/* Adds the unique values that items of the batch may set to the claims. False: there is none. */
+bool batch_claims(decider_t *decider);
+/* Collects in the view who has the values that are claimed. */
+void batch_want_claimed(decider_t *decider);
+/* Whether a claim was refused, of a value that no entity has: another validator is about to set it. */
+bool batch_contends(const decider_t *decider);
 /* Decides the items that are not decided yet and emits what comes of them; those of a partition in order. OK with
    NEED_NOTHING: all are decided. OK with another need: it must be met first. */
 status_t batch_decide(decider_t *decider, need_t *need, err_t *error) MUST_CHECK;

@@ -10,25 +10,30 @@
 #define uthash_fatal(message) abort()
 #include <uthash.h>
 
-enum { NAME_SIZE = 256 }; /* "<type>:<id>": 64 and 128 characters at most */
+enum { NAME_SIZE = 256 }; /* "<type>:<id>" and "<type>:<field>:<digest>": 64, 128 and 43 characters at most */
+
+typedef struct names {
+    char **items;
+    size_t count;
+} names_t;
 
 typedef struct entity {
     entity_state_t state;
     char *data; /* NULL: none */
     size_t data_len;
     size_t writes;    /* that are still held */
-    char **links;     /* "<type>:<id>" of what it links to */
-    size_t links_count;
+    names_t links;    /* "<type>:<id>" of what it links to */
+    names_t values;   /* "<type>:<field>:<digest>" of the unique values that it has */
     UT_hash_handle hh;
     char name[]; /* "<type>:<id>" */
 } entity_t;
 
-/* How many entities of the overlay link to a target. */
-typedef struct target {
+/* How many entities link to a target, or have a unique value. */
+typedef struct tally {
     size_t count;
     UT_hash_handle hh;
     char name[];
-} target_t;
+} tally_t;
 
 typedef struct write {
     struct write *next;
@@ -38,13 +43,14 @@ typedef struct write {
 
 typedef struct part {
     entity_t *entities; /* by name */
-    target_t *targets;  /* by name */
+    tally_t *targets;   /* of links, by name */
     write_t *first, **end;
 } part_t;
 
 struct overlay {
     part_t *parts;
     int count;
+    tally_t *values; /* unique ones, of all partitions */
     size_t writes, bytes;
 };
 
@@ -67,32 +73,44 @@ static void name_of(char name[NAME_SIZE], const char *type, const char *id) {
     snprintf(name, NAME_SIZE, "%s:%s", type, id);
 }
 
-/* ---- links ---- */
+/* ---- names that are counted ---- */
 
-static void count_target(part_t *part, const char *name, int change) {
-    target_t *target;
-    HASH_FIND_STR(part->targets, name, target);
-    if (!target) {
+static tally_t *tally_of(tally_t *tallies, const char *name) {
+    tally_t *tally;
+    HASH_FIND_STR(tallies, name, tally);
+    return tally;
+}
+
+static void count_name(tally_t **tallies, const char *name, int change) {
+    tally_t *tally = tally_of(*tallies, name);
+    if (!tally) {
         size_t size = strlen(name) + 1;
-        target = mem_zero(1, sizeof *target + size);
-        memcpy(target->name, name, size);
-        HASH_ADD_STR(part->targets, name, target);
+        tally = mem_zero(1, sizeof *tally + size);
+        memcpy(tally->name, name, size);
+        HASH_ADD_STR(*tallies, name, tally);
     }
-    target->count += (size_t)change;
-    if (target->count > 0) return;
-    HASH_DEL(part->targets, target);
-    free(target);
+    tally->count += (size_t)change;
+    if (tally->count > 0) return;
+    HASH_DEL(*tallies, tally);
+    free(tally);
 }
 
-static void forget_links(part_t *part, entity_t *entity) {
-    for (size_t i = 0; i < entity->links_count; i++) {
-        count_target(part, entity->links[i], -1);
-        free(entity->links[i]);
-    }
-    free(entity->links);
-    entity->links = NULL;
-    entity->links_count = 0;
+static void keep_name(names_t *names, tally_t **tallies, const char *name) {
+    names->items = mem_resize(names->items, names->count + 1, sizeof *names->items);
+    names->items[names->count++] = mem_string(name);
+    count_name(tallies, name, 1);
 }
+
+static void forget_names(names_t *names, tally_t **tallies) {
+    for (size_t i = 0; i < names->count; i++) {
+        count_name(tallies, names->items[i], -1);
+        free(names->items[i]);
+    }
+    free(names->items);
+    *names = (names_t){0};
+}
+
+/* ---- links ---- */
 
 typedef struct linking {
     part_t *part;
@@ -105,18 +123,40 @@ static bool keep_link(const link_t *link, void *context) {
     name_of(name, link->target->name, link->id);
     entity_t *entity = linking->entity;
     if (!strcmp(name, entity->name)) return true; /* a link to itself keeps nobody from deleting it */
-    entity->links = mem_resize(entity->links, entity->links_count + 1, sizeof *entity->links);
-    entity->links[entity->links_count++] = mem_string(name);
-    count_target(linking->part, name, 1);
+    keep_name(&entity->links, &linking->part->targets, name);
     return true;
 }
 
 bool overlay_links_to(const overlay_t *overlay, int32_t partition, const char *target_type, const char *target_id) {
     char name[NAME_SIZE];
-    target_t *target;
     name_of(name, target_type, target_id);
-    HASH_FIND_STR(overlay->parts[partition].targets, name, target);
-    return target != NULL;
+    return tally_of(overlay->parts[partition].targets, name) != NULL;
+}
+
+/* ---- unique values ---- */
+
+typedef struct valuing {
+    overlay_t *overlay;
+    entity_t *entity;
+    const char *type;
+} valuing_t;
+
+static void value_name(char name[NAME_SIZE], const char *type, const unique_t *value) {
+    snprintf(name, NAME_SIZE, "%s:%s:%s", type, value->field, value->digest);
+}
+
+static bool keep_value(const unique_t *value, void *context) {
+    valuing_t *valuing = context;
+    char name[NAME_SIZE];
+    value_name(name, valuing->type, value);
+    keep_name(&valuing->entity->values, &valuing->overlay->values, name);
+    return true;
+}
+
+static bool is_among(const names_t *names, const char *name) {
+    for (size_t i = 0; i < names->count; i++)
+        if (!strcmp(names->items[i], name)) return true;
+    return false;
 }
 
 /* ---- entities ---- */
@@ -146,10 +186,12 @@ int64_t *overlay_put(overlay_t *overlay, int32_t partition, const entity_type_t 
     char name[NAME_SIZE];
     name_of(name, type->name, id);
     entity_t *entity = entity_at(part, name);
-    forget_links(part, entity);
+    forget_names(&entity->links, &part->targets);
+    forget_names(&entity->values, &overlay->values);
     entity->state = *state;
     set_data(overlay, entity, bytes);
     if (data) types_each_link(type, data, keep_link, &(linking_t){part, entity});
+    if (data) types_each_unique(type, data, keep_value, &(valuing_t){overlay, entity, type->name});
     write_t *write = mem_zero(1, sizeof *write);
     *write = (write_t){.entity = entity, .offset = -1};
     entity->writes++;
@@ -183,6 +225,23 @@ const entity_state_t *overlay_get(const overlay_t *overlay, int32_t partition, c
     return overlay_get_key(overlay, partition, name);
 }
 
+bool overlay_has_value(const overlay_t *overlay, int32_t partition, const char *type, const char *id,
+                       const unique_t *value) {
+    char name[NAME_SIZE];
+    name_of(name, type, id);
+    const entity_t *entity = find(overlay, partition, name);
+    value_name(name, type, value);
+    return entity && is_among(&entity->values, name);
+}
+
+bool overlay_others_have_value(const overlay_t *overlay, int32_t partition, const char *type, const char *id,
+                               const unique_t *value) {
+    char name[NAME_SIZE];
+    value_name(name, type, value);
+    const tally_t *tally = tally_of(overlay->values, name);
+    return tally && tally->count > (size_t)overlay_has_value(overlay, partition, type, id, value);
+}
+
 static void forget_first(overlay_t *overlay, part_t *part) {
     write_t *write = part->first;
     entity_t *entity = write->entity;
@@ -191,7 +250,8 @@ static void forget_first(overlay_t *overlay, part_t *part) {
     free(write);
     overlay->writes--;
     if (--entity->writes > 0) return;
-    forget_links(part, entity);
+    forget_names(&entity->links, &part->targets);
+    forget_names(&entity->values, &overlay->values);
     set_data(overlay, entity, (json_span_t){0});
     HASH_DEL(part->entities, entity);
     free(entity);

@@ -39,6 +39,12 @@ const entity_state_t *overlay_get_key(const overlay_t *overlay, int32_t partitio
 /* Whether an entity in the overlay of `partition`, other than the target itself, links to the target. */
 bool overlay_links_to(const overlay_t *overlay, int32_t partition, const char *target_type, const char *target_id);
 
+/* Whether an entity in the overlay has a unique value itself, and whether any other than it has. */
+bool overlay_has_value(const overlay_t *overlay, int32_t partition, const char *type, const char *id,
+                       const unique_t *value);
+bool overlay_others_have_value(const overlay_t *overlay, int32_t partition, const char *type, const char *id,
+                               const unique_t *value);
+
 /* Forgets the writes of events below `position`, which the snapshot store has applied. */
 void overlay_trim(overlay_t *overlay, int32_t partition, int64_t position);
 /* Forgets all of a partition. */

@@ -47,12 +47,20 @@ static bool links_to_nothing(const facts_t *facts) {
     return writes(facts) && facts->missing_link;
 }
 
+static bool is_not_unique(const facts_t *facts) {
+    return writes(facts) && facts->taken;
+}
+
+static bool is_contended(const facts_t *facts) {
+    return writes(facts) && facts->contended;
+}
+
 static bool is_linked(const facts_t *facts) {
     return facts->verb == VERB_DELETE && facts->linked;
 }
 
 /* The details' words: %T type, %I id, %V version, %E expected version, %P patch error, %L missing
-   link. */
+   link, %U unique member that is taken, %C one that is contended. */
 static const struct {
     bool (*broken)(const facts_t *facts);
     const char *type;
@@ -66,6 +74,8 @@ static const struct {
     {is_not_applicable, "patch-failed", "The patch cannot be applied: %P."},
     {is_against_schema, "schema-violation", "The data does not match the schema of %T."},
     {links_to_nothing, "link-missing", "The body links to what does not exist: %L."},
+    {is_not_unique, "not-unique", "Another %T has the same value: %U."},
+    {is_contended, "not-unique", "Another command is setting the same value at this moment: %C."},
     {is_linked, "linked", "%T %I cannot be deleted: other entities link to it."},
 };
 
@@ -83,6 +93,8 @@ static void write_detail(char *out, size_t size, const char *words, const facts_
         case 'V': added = snprintf(out + len, size - len, "%" PRId64, facts->state.version); break;
         case 'E': added = snprintf(out + len, size - len, "%" PRId64, facts->expected_version); break;
         case 'P': added = snprintf(out + len, size - len, "%s", facts->patch_error); break;
+        case 'U': added = snprintf(out + len, size - len, "%s", facts->taken); break;
+        case 'C': added = snprintf(out + len, size - len, "%s", facts->contended); break;
         case 'L': added = snprintf(out + len, size - len, "%s", facts->missing_link); break;
         }
         len += (size_t)added;

@@ -18,6 +18,8 @@ typedef struct facts {
     const char *patch_error;  /* why a patch cannot be applied to the latest data; NULL: it can, or is none */
     bool data_valid;          /* what the data would be, against the type's schema */
     const char *missing_link; /* "heroImage: Asset x": a link to nothing; NULL: none */
+    const char *taken;        /* a unique member whose value another entity has; NULL: none */
+    const char *contended;    /* a unique member whose value another command is about to set; NULL: none */
     bool linked;              /* another entity links to it, and settings restrict that */
 } facts_t;
 

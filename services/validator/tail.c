@@ -65,6 +65,22 @@ status_t tail_settled_end(tail_t *tail, const char *topic, int32_t partition, in
                    topic, (int)partition);
 }
 
+status_t tail_written(tail_t *tail, const char *topic, const bool *wanted, int partitions, int64_t *ends,
+                      err_t *error) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+    for (int32_t p = 0; p < partitions; p++) /* Kafka's ListOffsets takes the end for a time */
+        if (wanted[p]) rd_kafka_topic_partition_list_add(list, topic, p)->offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = list->cnt ? rd_kafka_offsets_for_times(tail->all, list, REQUEST_MS) : 0;
+    for (int i = 0; i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+        if (!code && list->elems[i].offset < 0) code = RD_KAFKA_RESP_ERR__NO_OFFSET;
+        ends[list->elems[i].partition] = list->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (!code) return STATUS_OK;
+    return err_set(error, STATUS_RETRY, "the ends of %s: %s", topic, rd_kafka_err2str(code));
+}
+
 static void assign(tail_t *tail, const char *topic, int32_t partition, int64_t from) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, partition)->offset = from;

@@ -15,6 +15,10 @@ status_t tail_end(tail_t *tail, const char *topic, int32_t partition, int64_t *e
 /* The same, and the first offset that is kept, once no transaction is open on the partition. RETRY also while one is. */
 status_t tail_settled_end(tail_t *tail, const char *topic, int32_t partition, int64_t *first, int64_t *end,
                           err_t *error) MUST_CHECK;
+/* The ends of all that was written to the partitions that are `wanted`, of open transactions too, into `ends`, in one
+   request to each broker. RETRY: not all are known. */
+status_t tail_written(tail_t *tail, const char *topic, const bool *wanted, int partitions, int64_t *ends,
+                      err_t *error) MUST_CHECK;
 /* Calls `each` for all that is committed from `from` on and before `end`. RETRY: not all could be read. */
 status_t tail_read(tail_t *tail, const char *topic, int32_t partition, int64_t from, int64_t end,
                    void (*each)(const rd_kafka_message_t *message, void *context), void *context,

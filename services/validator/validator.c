@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_STEP_MS = 5, CATCH_UP_EVERY_US = 200000 };
+enum { WAIT_STEP_MS = 5, CATCH_UP_EVERY_US = 200000, UNKNOWN_END = -1 };
 
 /* A store, and what is remembered here of its topic's end until the store has it. */
 typedef struct memory {
@@ -44,8 +44,12 @@ typedef struct validator {
     int64_t *commands_at; /* by partition: behind the last command decided */
     int64_t *hold_ends;   /* by partition: what a batch is held for; 0: it is not */
     int64_t hold_until_us; /* 0: no batch is held */
+    claims_t *claims;
+    int64_t *claimed_at;  /* by partition not decided here: the end of `events` after the claims; or UNKNOWN_END */
+    bool claims_again;    /* the batch was given up for a claim: its claims are wanted by the next try */
+    int64_t resign_at_us; /* when a claim that is refused is given up; 0: none is refused */
     int64_t catch_up_at_us; /* when the stores are asked next, without a batch */
-    metric_t *overlay_gauge, *seen_gauge, *waits;
+    metric_t *overlay_gauge, *seen_gauge, *waits, *unique_waits, *contended;
 } validator_t;
 
 static int partitions(const validator_t *v) {
@@ -200,6 +204,7 @@ static void release(void *self, int topic, int32_t partition) {
     validator_t *v = self;
     for (int m = 0; m < MEMORIES; m++) v->memories[m].drop(&v->decider, partition);
     v->owned[partition] = false;
+    v->claimed_at[partition] = UNKNOWN_END;
 }
 
 /* ---- a batch ---- */
@@ -266,6 +271,10 @@ static status_t check_room(validator_t *v, err_t *error) {
 }
 
 static status_t meet(validator_t *v, need_t need, err_t *error) {
+    if (need == NEED_CLAIM) {
+        v->claims_again = true;
+        return err_set(error, STATUS_RETRY, "a unique value was not foreseen: the batch is decided again");
+    }
     if (need == NEED_CATCH_UP) {
         await_partitions(v);
         batch_want(&v->decider);
@@ -283,6 +292,125 @@ static status_t decide(validator_t *v, err_t *error) {
         if (status == STATUS_OK) status = batch_decide(&v->decider, &need, error);
     }
     return status;
+}
+
+/* ---- unique values ----
+
+   Where other replicas decide as well: the values that a batch may set are claimed; then the store must have what is in
+   `events` at that moment, open transactions included; then it is asked who has them. After everything is
+   emitted and in the log the claims must still be held, else nothing is committed. So of two that set the same value
+   at the same time, either the later finds the event of the other in the log, or the earlier finds its claim gone. A
+   replica that decides all partitions knows all values; what keeps it from committing when it does not decide them any
+   more is the group's generation, which Kafka checks when offsets are sent, with the events in the log by then. */
+
+static bool decides_all(const validator_t *v) {
+    for (int32_t p = 0; p < partitions(v); p++)
+        if (!v->owned[p]) return false;
+    return true;
+}
+
+static void forget_ends(validator_t *v) {
+    for (int32_t p = 0; p < partitions(v); p++) v->claimed_at[p] = UNKNOWN_END;
+}
+
+static status_t ask_ends(validator_t *v, err_t *error) {
+    bool *wanted = mem_zero((size_t)partitions(v), sizeof *wanted);
+    for (int32_t p = 0; p < partitions(v); p++) wanted[p] = !v->owned[p] && v->claimed_at[p] == UNKNOWN_END;
+    status_t status =
+        tail_written(v->tail, topic_names[TOPIC_EVENTS], wanted, partitions(v), v->claimed_at, error);
+    if (status != STATUS_OK) forget_ends(v);
+    free(wanted);
+    return status;
+}
+
+/* Marks in `stale` the partitions where the store does not have what was in the log after the claims; false: it has all. */
+static bool is_behind_claims(validator_t *v) {
+    bool any = false;
+    for (int32_t p = 0; p < partitions(v); p++) {
+        v->decider.stale[p] = !v->owned[p] && v->memories[SNAPSHOTS].position[p] < v->claimed_at[p];
+        any = any || v->decider.stale[p];
+    }
+    return any;
+}
+
+static status_t read_claimed(validator_t *v, err_t *error) {
+    batch_want(&v->decider);
+    batch_want_claimed(&v->decider);
+    return read_memory(v, &v->memories[SNAPSHOTS], error);
+}
+
+/* Reads what the batch needs to know, with who has the values, once the store has what was in the log after the claims. */
+static status_t read_after_claims(validator_t *v, int64_t deadline_us, err_t *error) {
+    bool *stale = v->decider.stale;
+    status_t status = ask_ends(v, error);
+    if (status == STATUS_OK) status = read_claimed(v, error);
+    bool behind = status == STATUS_OK && is_behind_claims(v);
+    if (behind) metric_add(v->unique_waits, 1);
+    while (behind && status == STATUS_OK && clock_monotonic_us() < deadline_us && !stop_requested()) {
+        clock_sleep_ms(WAIT_STEP_MS);
+        status = read_positions(v, &v->memories[SNAPSHOTS], stale, error);
+        behind = status != STATUS_OK || is_behind_claims(v);
+        if (!behind) status = read_claimed(v, error);
+    }
+    memset(stale, 0, (size_t)partitions(v) * sizeof *stale);
+    if (status != STATUS_OK || !behind) return status;
+    return err_set(error, STATUS_RETRY, "unique values wait for the materializer, or for another replica's transaction");
+}
+
+/* What a validator may hold for longest: all its waits and a transaction. Then a lease has ended too. */
+static int lease_ms(const settings_t *settings) {
+    return settings->kafka.transaction_timeout_ms + 2 * wait_ms(settings);
+}
+
+/* Notes that another holds what is wanted here, and lets go of all, since it may wait for what is held here. OK: it was
+   tried for long enough. */
+static status_t yield_claims(validator_t *v, err_t *error) {
+    int64_t now = clock_monotonic_us();
+    if (v->resign_at_us == 0) v->resign_at_us = now + lease_ms(v->context->settings) * 1000LL;
+    metric_add(v->contended, 1);
+    v->decider.resigned = now > v->resign_at_us;
+    if (v->decider.resigned) return STATUS_OK;
+    claims_release(v->claims);
+    forget_ends(v);
+    return err_set(error, STATUS_RETRY, "another replica is setting the same unique values");
+}
+
+/* Nothing was emitted yet, so nobody waits for this replica's transaction. */
+static status_t claim(validator_t *v, err_t *error) {
+    decider_t *d = &v->decider;
+    d->resigned = d->sets_values = false;
+    d->alone = decides_all(v);
+    if (d->alone || !batch_claims(d)) return STATUS_OK;
+    int64_t deadline = clock_monotonic_us() + wait_ms(v->context->settings) * 1000LL;
+    for (;;) {
+        bool anew;
+        status_t status = claims_take(v->claims, &anew, error);
+        if (anew || status != STATUS_OK) forget_ends(v);
+        if (status == STATUS_OK) status = read_after_claims(v, deadline, error);
+        if (status != STATUS_OK) return STATUS_RETRY;
+        if (!batch_contends(d)) return STATUS_OK;
+        status = yield_claims(v, error);
+        if (status == STATUS_OK || clock_monotonic_us() > deadline || stop_requested()) return status;
+        clock_sleep_ms(1 + (int)(random() % (4 * WAIT_STEP_MS)));
+    }
+}
+
+/* Before the commit of what set unique values. */
+static status_t secure(validator_t *v, err_t *error) {
+    if (!v->decider.sets_values) return STATUS_OK;
+    status_t status = consume_flush(v->decider.consume, error);
+    if (status == STATUS_OK && !v->decider.alone) status = claims_check(v->claims, error);
+    return status == STATUS_OK ? STATUS_OK : STATUS_ABORT;
+}
+
+/* After a batch, however it ended, its claims are of no use; but for one that has to be decided again. */
+static void let_go(validator_t *v) {
+    if (claims_count(v->claims) == 0) return;
+    forget_ends(v);
+    if (v->claims_again)
+        claims_release(v->claims);
+    else
+        claims_clear(v->claims);
 }
 
 /* ---- a batch that is held ----
@@ -323,7 +451,8 @@ static status_t hold(validator_t *v, const consume_slice_t *slices, size_t count
 }
 
 static void note_decided(validator_t *v, const consume_slice_t *slices, size_t count) {
-    v->hold_until_us = 0;
+    v->hold_until_us = v->resign_at_us = 0;
+    v->claims_again = false;
     for (size_t i = 0; i < count; i++) v->commands_at[slices[i].partition] = slices[i].next;
 }
 
@@ -337,7 +466,9 @@ static status_t apply(void *self, const consume_slice_t *slices, size_t count, e
         status = read_all(v, error);
     }
     if (status == STATUS_OK) status = hold(v, slices, count, error);
+    if (status == STATUS_OK) status = claim(v, error);
     if (status == STATUS_OK) status = decide(v, error);
+    if (status == STATUS_OK) status = secure(v, error);
     if (status == STATUS_OK) note_decided(v, slices, count);
     batch_clear(&v->decider);
     return status;
@@ -346,6 +477,7 @@ static status_t apply(void *self, const consume_slice_t *slices, size_t count, e
 static void idle(void *self) {
     validator_t *v = self;
     err_t ignored;
+    let_go(v);
     bool remembers = overlay_writes(v->decider.overlay) > 0 || seen_count(v->decider.seen) > 0;
     int64_t now = clock_monotonic_us();
     if (now < v->catch_up_at_us) return; /* batches ask by themselves */
@@ -395,12 +527,16 @@ static void decider_open(validator_t *v) {
     v->owned = mem_zero(count, sizeof *v->owned);
     v->commands_at = mem_zero(count, sizeof *v->commands_at);
     v->hold_ends = mem_zero(count, sizeof *v->hold_ends);
+    v->claimed_at = mem_zero(count, sizeof *v->claimed_at);
+    forget_ends(v);
+    v->claims = claims_new(v->redis[SNAPSHOTS], v->context->instance, partitions(v), lease_ms(v->context->settings));
     v->decider = (decider_t){
         .context = v->context,
         .overlay = overlay_new(partitions(v)),
         .view = v->memories[SNAPSHOTS].view,
         .seen = seen_new(partitions(v)),
         .decided = v->memories[EVENTS].view,
+        .claims = v->claims,
         .owned = v->owned,
         .stale = mem_zero(count, sizeof(bool)),
         .caught_up = mem_zero(count, sizeof(bool)),
@@ -416,6 +552,10 @@ void *validator_open(const service_context_t *context, err_t *error) {
     v->seen_gauge = metric_gauge("odradek_seen_commands", "Commands decided whose outcomes the event store has not applied.",
                                  NULL);
     v->waits = metric_counter("odradek_link_waits_total", "Batches that waited for links of other partitions.", NULL);
+    v->unique_waits =
+        metric_counter("odradek_unique_waits_total", "Batches with unique values that waited for other partitions.", NULL);
+    v->contended = metric_counter("odradek_unique_contended_total",
+                                  "Times that another replica was setting the same unique values.", NULL);
     status_t status = stores_open(v, error);
     if (status == STATUS_OK) v->tail = tail_new(&context->kafka, error);
     if (!v->tail) {
@@ -446,6 +586,7 @@ void validator_close(void *self) {
     validator_t *v = self;
     consume_free(v->decider.consume);
     tail_free(v->tail);
+    claims_free(v->claims);
     overlay_free(v->decider.overlay);
     seen_free(v->decider.seen);
     for (int m = 0; m < MEMORIES; m++) {
@@ -456,6 +597,7 @@ void validator_close(void *self) {
     batch_free(&v->decider);
     free(v->commands_at);
     free(v->hold_ends);
+    free(v->claimed_at);
     free(v->decider.stale);
     free(v->decider.caught_up);
     free(v->owned);

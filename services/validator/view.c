@@ -23,9 +23,28 @@ typedef struct want {
     char key[];
 } want_t;
 
+/* A unique member whose values are wanted: one command asks for all of them, in each partition. */
+typedef struct field {
+    size_t index; /* of its answer, behind those of the wants */
+    const char *type, *name;
+    const char **digests; /* of values */
+    size_t count, cap;
+    size_t known; /* so many of them were read */
+    UT_hash_handle hh;
+    char key[]; /* "<type>:<name>" */
+} field_t;
+
+typedef struct value {
+    field_t *field;
+    size_t index; /* among the field's */
+    UT_hash_handle hh;
+    char key[]; /* "<type>:<field>:<digest>" */
+} value_t;
+
 typedef struct part {
     bool wanted;
     size_t count;     /* of answers: the position and the wants */
+    size_t answered;  /* the same, when it was read */
     want_t **wants;   /* in the order of their answers, from the second on */
     size_t wants_cap;
     size_t reply;     /* where the transaction's answer stands in the exchange */
@@ -36,7 +55,9 @@ struct view {
     int (*position_key)(key_text_t key, int32_t partition);
     part_t *parts;
     int count;
-    want_t *wants; /* by key */
+    want_t *wants;   /* by key */
+    field_t *fields; /* by key, in the order of their answers */
+    value_t *values; /* by key */
 };
 
 view_t *view_new(redis_t *redis, int partitions, int (*position_key)(key_text_t key, int32_t partition)) {
@@ -48,8 +69,23 @@ view_t *view_new(redis_t *redis, int partitions, int (*position_key)(key_text_t 
     return view;
 }
 
+static void forget_values(view_t *view) {
+    value_t *value, *next_value;
+    HASH_ITER(hh, view->values, value, next_value) {
+        HASH_DEL(view->values, value);
+        free(value);
+    }
+    field_t *field, *next;
+    HASH_ITER(hh, view->fields, field, next) {
+        HASH_DEL(view->fields, field);
+        free(field->digests);
+        free(field);
+    }
+}
+
 void view_clear(view_t *view) {
     want_t *want, *next;
+    forget_values(view);
     HASH_ITER(hh, view->wants, want, next) {
         HASH_DEL(view->wants, want);
         free(want);
@@ -120,6 +156,53 @@ void view_want_text(view_t *view, int32_t partition, const char *key) {
     want(view, partition, key, WANT_TEXT);
 }
 
+enum { VALUE_KEY_SIZE = 256 }; /* 64, 128 and 43 characters at most, and what is between */
+
+static void value_key(char key[VALUE_KEY_SIZE], const char *type, const unique_t *value) {
+    snprintf(key, VALUE_KEY_SIZE, "%s:%s:%s", type, value->field, value->digest);
+}
+
+static field_t *field_of(view_t *view, const char *type, const char *name) {
+    char key[VALUE_KEY_SIZE];
+    field_t *field;
+    size_t size = (size_t)snprintf(key, sizeof key, "%s:%s", type, name) + 1;
+    HASH_FIND_STR(view->fields, key, field);
+    if (field) return field;
+    field = mem_zero(1, sizeof *field + size);
+    field->index = HASH_COUNT(view->fields);
+    field->type = type;
+    field->name = name;
+    memcpy(field->key, key, size);
+    HASH_ADD_STR(view->fields, key, field);
+    for (int32_t p = 0; p < view->count; p++) view_want_position(view, p);
+    return field;
+}
+
+static value_t *value_of(const view_t *view, const char *type, const unique_t *unique) {
+    char key[VALUE_KEY_SIZE];
+    value_t *value;
+    value_key(key, type, unique);
+    HASH_FIND_STR(view->values, key, value);
+    return value;
+}
+
+void view_want_holder(view_t *view, const char *type, const unique_t *unique) {
+    char key[VALUE_KEY_SIZE];
+    if (value_of(view, type, unique)) return;
+    value_key(key, type, unique);
+    size_t size = strlen(key) + 1;
+    value_t *value = mem_zero(1, sizeof *value + size);
+    memcpy(value->key, key, size);
+    HASH_ADD_STR(view->values, key, value);
+    field_t *field = value->field = field_of(view, type, unique->field);
+    if (field->count == field->cap) {
+        field->cap = field->cap ? field->cap * 2 : 16;
+        field->digests = mem_resize(field->digests, field->cap, sizeof *field->digests);
+    }
+    value->index = field->count++;
+    field->digests[value->index] = value->key + size - UNIQUE_DIGEST_SIZE;
+}
+
 /* ---- reading ---- */
 
 static void queue(view_t *view, int32_t partition, int argc, const char **argv) {
@@ -141,6 +224,17 @@ static void queue_want(view_t *view, const want_t *wanted) {
     queue(view, wanted->partition, count, words[wanted->kind]);
 }
 
+static void queue_field(view_t *view, int32_t partition, const field_t *field) {
+    key_text_t key;
+    const char **argv = mem_alloc((field->count + 2) * sizeof *argv);
+    key_unique(key, partition, field->type, field->name);
+    argv[0] = "HMGET";
+    argv[1] = key;
+    memcpy(argv + 2, field->digests, field->count * sizeof *argv);
+    queue(view, partition, (int)field->count + 2, argv);
+    free(argv);
+}
+
 /* Returns how many commands were queued. */
 static size_t queue_part(view_t *view, int32_t partition) {
     part_t *part = &view->parts[partition];
@@ -149,8 +243,10 @@ static size_t queue_part(view_t *view, int32_t partition) {
     queue(view, partition, 1, (const char *[]){"MULTI"});
     queue(view, partition, 2, (const char *[]){"GET", key});
     for (size_t i = 1; i < part->count; i++) queue_want(view, part->wants[i]);
+    for (const field_t *field = view->fields; field; field = field->hh.next) queue_field(view, partition, field);
     queue(view, partition, 1, (const char *[]){"EXEC"});
-    return part->count + 2;
+    part->answered = part->count;
+    return part->count + HASH_COUNT(view->fields) + 2;
 }
 
 /* Of a transaction's answer each part too: what cannot be read must not look like what never was. */
@@ -173,6 +269,8 @@ status_t view_read(view_t *view, err_t *error) {
     for (size_t i = 0; i < queued && status == STATUS_OK; i++)
         status = check_all(view, redis_reply(view->redis, i), error);
     for (want_t *wanted = view->wants; wanted; wanted = wanted->hh.next) wanted->known = status == STATUS_OK;
+    for (field_t *field = view->fields; field; field = field->hh.next)
+        field->known = status == STATUS_OK ? field->count : 0;
     return status == STATUS_OK ? STATUS_OK : STATUS_RETRY;
 }
 
@@ -233,6 +331,20 @@ void view_each_linker(const view_t *view, int32_t partition, const char *target_
     if (!reply || reply->type != REDIS_REPLY_ARRAY) return;
     for (size_t i = 0; i < reply->elements; i++)
         if (!each(reply->element[i]->str, context)) return;
+}
+
+bool view_has_holder(const view_t *view, const char *type, const unique_t *unique) {
+    const value_t *value = value_of(view, type, unique);
+    return value && value->index < value->field->known;
+}
+
+const char *view_holder(const view_t *view, int32_t partition, const char *type, const unique_t *unique) {
+    const value_t *value = value_of(view, type, unique);
+    if (!value || value->index >= value->field->known) return NULL;
+    const redisReply *reply = answer(view, partition, view->parts[partition].answered + value->field->index);
+    if (reply->type != REDIS_REPLY_ARRAY || value->index >= reply->elements) return NULL;
+    const redisReply *id = reply->element[value->index];
+    return id->type == REDIS_REPLY_STRING ? id->str : NULL;
 }
 
 const char *view_text(const view_t *view, const char *key) {

@@ -21,6 +21,8 @@ void view_want_entity(view_t *view, int32_t partition, const char *type, const c
 void view_want_data(view_t *view, int32_t partition, const char *type, const char *id);
 /* Up to `most` of the entities in `partition` that link to the target. */
 void view_want_linkers(view_t *view, int32_t partition, const char *target_type, const char *target_id, size_t most);
+/* Which entity of a type has a unique value, in each partition. */
+void view_want_holder(view_t *view, const char *type, const unique_t *value);
 /* The text at `key`. */
 void view_want_text(view_t *view, int32_t partition, const char *key);
 
@@ -38,6 +40,9 @@ json_span_t view_data(const view_t *view, int32_t partition, const char *type, c
 /* Calls `each` with "<type>:<id>" of the linkers read; it returns false to end. */
 void view_each_linker(const view_t *view, int32_t partition, const char *target_type, const char *target_id,
                       bool (*each)(const char *name, void *context), void *context);
+bool view_has_holder(const view_t *view, const char *type, const unique_t *value); /* and was read */
+/* The id of the entity in `partition` that has a unique value; NULL: none has it, or it was not read. */
+const char *view_holder(const view_t *view, int32_t partition, const char *type, const unique_t *value);
 const char *view_text(const view_t *view, const char *key); /* NULL: there is none */
 
 #endif

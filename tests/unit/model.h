@@ -1,5 +1,5 @@
-/* Entity types for tests: Entry, which links to an Asset (heroImage), to Assets (images) and to an Entry (parent), and
-   Asset. */
+/* Entity types for tests: Entry, which links to an Asset (heroImage), to Assets (images) and to an Entry (parent), with
+   two unique members (mail, code), and Asset. */
 #ifndef ODRADEK_TEST_MODEL_H
 #define ODRADEK_TEST_MODEL_H
 
@@ -9,6 +9,7 @@
 #define MODEL_ENTRY                                                                                                    \
     "{\"type\":\"object\",\"required\":[\"title\"],\"additionalProperties\":false,\"properties\":{"                    \
     "\"title\":{\"type\":\"string\",\"x-index\":true},\"size\":{\"type\":\"number\",\"x-index\":true},"                                                  \
+    "\"mail\":{\"x-unique\":true},\"code\":{\"x-unique\":true},"                                                           \
     "\"heroImage\":{\"type\":\"string\",\"x-link\":\"Asset\"},"                                                        \
     "\"images\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"x-link\":\"Asset\"}},"                            \
     "\"parent\":{\"type\":\"string\",\"x-link\":\"Entry\"}}}"

@@ -488,6 +488,48 @@ static void what_the_handler_gives_up_is_decided_again(void **state) {
     assert_non_null(strstr(capture.text, "transaction given up: decided on sand"));
 }
 
+/* Notes how many records the brokers have when the handler has waited for them. */
+static int64_t there_before_commit;
+
+static status_t emit_and_flush(handler_t *handler, const consume_slice_t *slices, size_t count, err_t *error) {
+    status_t status = emit_each(handler, slices, count, error);
+    if (status == STATUS_OK) status = consume_flush(handler->consume, error);
+    there_before_commit = mock_kafka_count(&mock, out, 0) + mock_kafka_count(&mock, out, 1);
+    for (size_t i = 0; i < handler->emitted && status == STATUS_OK; i++)
+        if (handler->offsets[i] < 0) h.broken = "a record without offset after the flush";
+    return status;
+}
+
+static void what_a_transaction_has_flushed_is_on_the_brokers_before_the_commit(void **state) {
+    (void)state;
+    write_records(0, 10);
+    h.on_apply = emit_and_flush;
+    h.wanted = 10;
+    must_run(true);
+    assert_done(10);
+    assert_int_equal(there_before_commit, 10);
+}
+
+static status_t emit_refused_and_flush(handler_t *handler, const consume_slice_t *slices, size_t count, err_t *error) {
+    if (handler->applies == 1)
+        rd_kafka_mock_push_request_errors(mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    status_t status = emit_each(handler, slices, count, error);
+    if (status == STATUS_OK) status = consume_flush(handler->consume, error);
+    if (handler->applies == 1 && status != STATUS_ABORT) h.broken = "a flush that failed and does not say so";
+    return status;
+}
+
+static void a_transaction_whose_flush_fails_is_given_up_and_done_again(void **state) {
+    (void)state;
+    write_records(0, 10);
+    h.on_apply = emit_refused_and_flush;
+    h.wanted = 10;
+    must_run(true);
+    assert_done(10);
+    assert_true(h.releases > PARTITIONS);
+    assert_non_null(strstr(capture.text, "transaction given up: records cannot be written"));
+}
+
 /* The error meets the first transaction. */
 static const struct {
     const char *what;
@@ -601,6 +643,8 @@ int main(void) {
         EACH(what_is_emitted_is_there_once_and_tells_its_offsets),
         EACH(a_transaction_that_waits_for_its_handler_is_tried_again_as_it_is),
         EACH(what_the_handler_gives_up_is_decided_again),
+        EACH(what_a_transaction_has_flushed_is_on_the_brokers_before_the_commit),
+        EACH(a_transaction_whose_flush_fails_is_given_up_and_done_again),
         EACH(what_a_failed_transaction_did_is_done_again_and_nothing_twice),
         EACH(brokers_that_went_away_and_came_back_are_overcome),
         EACH(what_was_done_is_counted),

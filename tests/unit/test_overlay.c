@@ -158,6 +158,64 @@ static void a_link_to_itself_keeps_nobody_from_deleting_it(void **state) {
     assert_true(overlay_links_to(overlay, 0, "Entry", "a"));
 }
 
+static unique_t value_of(const char *field, const char *text) {
+    unique_t value = {.field = field};
+    json_t *json = json_string(text);
+    unique_digest(json, value.digest);
+    json_decref(json);
+    return value;
+}
+
+static bool others_have(const char *id, const char *field, const char *text) {
+    unique_t value = value_of(field, text);
+    return overlay_others_have_value(overlay, 0, "Entry", id, &value);
+}
+
+static bool has(int32_t partition, const char *id, const char *field, const char *text) {
+    unique_t value = value_of(field, text);
+    return overlay_has_value(overlay, partition, "Entry", id, &value);
+}
+
+static void unique_values_are_found_whoever_has_them(void **state) {
+    (void)state;
+    put(0, "a", 1, "{\"mail\":\"m\",\"code\":\"c\"}", 0);
+    assert_true(has(0, "a", "mail", "m") && has(0, "a", "code", "c"));
+    assert_false(has(0, "a", "code", "m") || has(1, "a", "mail", "m") || has(0, "b", "mail", "m"));
+    assert_false(others_have("a", "mail", "m")); /* it is its own */
+    assert_true(others_have("b", "mail", "m"));
+    assert_false(others_have("b", "code", "m"));
+    put(1, "b", 1, "{\"mail\":\"n\"}", 0);
+    assert_true(others_have("a", "mail", "n")); /* of another partition */
+    unique_t value = value_of("mail", "m");
+    assert_false(overlay_others_have_value(overlay, 0, "Asset", "x", &value));
+}
+
+static void unique_values_are_let_go_with_the_data_that_had_them(void **state) {
+    (void)state;
+    put(0, "a", 1, "{\"mail\":\"m\"}", 0);
+    put(0, "a", 2, "{\"mail\":\"n\"}", 1);
+    assert_false(others_have("b", "mail", "m"));
+    assert_true(others_have("b", "mail", "n"));
+    put(0, "b", 1, "{\"mail\":\"m\"}", 2);
+    put(0, "a", 3, NULL, 3);
+    assert_false(others_have("b", "mail", "n"));
+    overlay_trim(overlay, 0, 3); /* "a" stays, deleted */
+    assert_false(others_have("x", "mail", "m"));
+    put(0, "c", 1, "{\"mail\":\"o\"}", 4);
+    overlay_drop(overlay, 0);
+    assert_false(others_have("x", "mail", "o"));
+}
+
+static void of_two_that_have_a_value_one_may_let_go(void **state) {
+    (void)state;
+    put(0, "a", 1, "{\"mail\":\"m\"}", 0); /* as before it had to be unique */
+    put(0, "b", 1, "{\"mail\":\"m\"}", 1);
+    assert_true(others_have("a", "mail", "m"));
+    put(0, "b", 2, "{}", 2);
+    assert_false(others_have("a", "mail", "m"));
+    assert_true(others_have("b", "mail", "m"));
+}
+
 static void what_was_forgotten_takes_no_memory(void **state) {
     (void)state;
     put(0, "warm", 1, "{\"parent\":\"x\"}", 0);
@@ -166,7 +224,7 @@ static void what_was_forgotten_takes_no_memory(void **state) {
     for (int i = 0; i < 10000; i++) {
         char id[32], data[64];
         snprintf(id, sizeof id, "id-%d", i);
-        snprintf(data, sizeof data, "{\"parent\":\"p-%d\",\"images\":[\"a\",\"b-%d\"]}", i % 7, i);
+        snprintf(data, sizeof data, "{\"parent\":\"p-%d\",\"images\":[\"a\",\"b-%d\"],\"mail\":%d}", i % 7, i, i);
         put(0, id, 1, data, i);
         put(0, id, 2, "{\"heroImage\":\"z\"}", i);
     }
@@ -215,6 +273,9 @@ int main(void) {
         EACH(links_count_until_the_last_linker_lets_go),
         EACH(links_go_with_their_entity),
         EACH(a_link_to_itself_keeps_nobody_from_deleting_it),
+        EACH(unique_values_are_found_whoever_has_them),
+        EACH(unique_values_are_let_go_with_the_data_that_had_them),
+        EACH(of_two_that_have_a_value_one_may_let_go),
         EACH(what_was_forgotten_takes_no_memory),
     };
     return cmocka_run_group_tests_name("overlay", tests, load, unload);

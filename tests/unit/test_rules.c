@@ -98,6 +98,25 @@ static void a_patch_that_cannot_be_applied_is_told_after_the_version_and_before_
     assert_string_equal(rules_decide(&facts).type, "not-found");
 }
 
+static void a_value_that_is_taken_is_told_after_links_and_names_its_member(void **state) {
+    (void)state;
+    facts_t facts = {.type = &entry, .verb = VERB_CREATE, .id = "e1", .expected_version = ANY, .has_body = true, .data_valid = true,
+                     .taken = "mail"};
+    rejection_t rejection = rules_decide(&facts);
+    assert_string_equal(rejection.type, "not-unique");
+    assert_string_equal(rejection.detail, "Another Entry has the same value: mail.");
+    facts.missing_link = "parent: Entry x";
+    assert_string_equal(rules_decide(&facts).type, "link-missing");
+    facts.missing_link = facts.taken = NULL;
+    facts.contended = "mail";
+    rejection = rules_decide(&facts);
+    assert_string_equal(rejection.type, "not-unique");
+    assert_string_equal(rejection.detail, "Another command is setting the same value at this moment: mail.");
+    facts.verb = VERB_DELETE;
+    facts.state.version = 1;
+    assert_null(rules_decide(&facts).type);
+}
+
 static void a_key_that_came_with_another_command_is_told_before_everything(void **state) {
     (void)state;
     facts_t facts = {.type = &entry, .verb = VERB_UPDATE, .id = "e1", .expected_version = 7, .key_reused = true};
@@ -143,6 +162,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_decides_in_its_order),
         cmocka_unit_test(a_patch_that_cannot_be_applied_is_told_after_the_version_and_before_the_schema),
+        cmocka_unit_test(a_value_that_is_taken_is_told_after_links_and_names_its_member),
         cmocka_unit_test(a_key_that_came_with_another_command_is_told_before_everything),
         cmocka_unit_test(a_detail_that_is_too_long_is_cut_but_not_within_a_character),
         cmocka_unit_test(a_detail_of_every_length_is_terminated),

@@ -225,6 +225,60 @@ static void a_partition_is_read_at_one_instant(void **state) {
     assert_int_equal(seen, 300);
 }
 
+static void who_has_a_unique_value_is_read_in_every_partition(void **state) {
+    (void)state;
+    const unique_t mail = {"mail", "MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM"}, other = {"mail", "OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO"},
+                   code = {"code", "MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM"};
+    redis_server_do(&servers[1], "HSET {1}:unique:Entry:mail %s e1", mail.digest);
+    redis_server_do(&servers[0], "HSET {2}:unique:Entry:code %s e2", code.digest);
+    view_want_entity(view, 1, "Entry", "e1");
+    view_want_holder(view, "Entry", &mail);
+    view_want_holder(view, "Entry", &code);
+    view_want_holder(view, "Entry", &mail);
+    assert_false(view_has_holder(view, "Entry", &mail));
+    must_read();
+    assert_true(view_has_holder(view, "Entry", &mail) && view_has_holder(view, "Entry", &code));
+    for (int32_t p = 0; p < 4; p++) {
+        assert_true(view_has(view, p));
+        const char *has_mail = view_holder(view, p, "Entry", &mail), *has_code = view_holder(view, p, "Entry", &code);
+        assert_true(p == 1 ? has_mail && !strcmp(has_mail, "e1") : !has_mail);
+        assert_true(p == 2 ? has_code && !strcmp(has_code, "e2") : !has_code);
+    }
+    /* What is wanted afterwards is not known, and changes nothing of what is. */
+    view_want_holder(view, "Entry", &other);
+    view_want_holder(view, "Asset", &mail);
+    view_want_entity(view, 1, "Entry", "e9");
+    assert_false(view_has_holder(view, "Entry", &other) || view_has_holder(view, "Asset", &mail));
+    assert_null(view_holder(view, 1, "Entry", &other));
+    assert_string_equal(view_holder(view, 1, "Entry", &mail), "e1");
+    redis_server_do(&servers[1], "HSET {3}:unique:Entry:mail %s e3", other.digest);
+    must_read();
+    assert_string_equal(view_holder(view, 3, "Entry", &other), "e3");
+    assert_string_equal(view_holder(view, 1, "Entry", &mail), "e1");
+    assert_null(view_holder(view, 1, "Asset", &mail));
+    view_clear(view);
+    assert_false(view_has_holder(view, "Entry", &mail));
+}
+
+static void many_unique_values_find_their_holders(void **state) {
+    (void)state;
+    unique_t values[300];
+    for (int i = 0; i < 300; i++) {
+        values[i].field = i % 2 ? "mail" : "code";
+        snprintf(values[i].digest, sizeof values[i].digest, "%043d", i);
+        if (i % 3 == 0) redis_server_do(&servers[i % 2], "HSET {%d}:unique:Entry:%s %s e%d", i % 4, values[i].field, values[i].digest, i);
+        view_want_holder(view, "Entry", &values[i]);
+    }
+    must_read();
+    for (int i = 0; i < 300; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "e%d", i);
+        const char *holder = view_holder(view, i % 4, "Entry", &values[i]);
+        assert_true(i % 3 == 0 ? holder && !strcmp(holder, id) : !holder);
+        assert_null(view_holder(view, (i + 1) % 4, "Entry", &values[i]));
+    }
+}
+
 static void a_store_that_does_not_answer_is_to_be_tried_again(void **state) {
     (void)state;
     err_t error = {""};
@@ -292,6 +346,8 @@ int main(void) {
         EACH(linkers_are_read_up_to_as_many_as_are_wanted),
         EACH(the_same_can_be_read_again),
         EACH(a_partition_is_read_at_one_instant),
+        EACH(who_has_a_unique_value_is_read_in_every_partition),
+        EACH(many_unique_values_find_their_holders),
         EACH(a_store_that_does_not_answer_is_to_be_tried_again),
         EACH(what_cannot_be_read_is_not_taken_for_nothing),
     };
