@@ -21,7 +21,7 @@ static const struct {
     const char *type;
     int code;
 } rejections[] = {
-    {"not-found", 404}, {"already-exists", 409}, {"linked", 409}, {"version-mismatch", 412}, {"too-large", 413},
+    {"not-found", 404}, {"already-exists", 409}, {"not-unique", 409}, {"linked", 409}, {"version-mismatch", 412}, {"too-large", 413},
 };
 
 void command_refuse(sending_t *sending, const refusal_t *refusal, const char *more) {

@@ -20,11 +20,13 @@ def free_ports():
 @contextlib.contextmanager
 def full_stack(free_ports):
     """A stack of which everything runs."""
-    # Beside what is shipped, a type whose schema has every keyword that commands are checked by.
+    # Beside what is shipped, a type whose schema has every keyword that commands are checked by, and one with unique members.
     sample = {"name": "Sample", "base": "samples", "schema": "schemas/sample.json"}
     # And one with members that lists are sorted and filtered by.
     item = {"name": "Item", "base": "items", "schema": "schemas/item.json"}
-    stack = Stack(free_ports, types=[*TYPES, sample, item], schemas=[SCHEMAS / "sample.json", SCHEMAS / "item.json"])
+    account = {"name": "Account", "base": "accounts", "schema": "schemas/account.json"}
+    stack = Stack(free_ports, types=[*TYPES, sample, item, account],
+                  schemas=[SCHEMAS / name for name in ("sample.json", "item.json", "account.json")])
     # A replica that is gone is noticed after six seconds, the least that Kafka allows, instead of ten.
     stack.settings["kafka"]["properties"] = {"session.timeout.ms": "6000"}
     stack.write_settings()

@@ -1,5 +1,6 @@
 """What the topics and the stores hold, and whether it is what the contract says."""
 
+import base64
 import hashlib
 import json
 import struct
@@ -196,6 +197,29 @@ def link_fields(stack):
     return found
 
 
+def unique_fields(stack):
+    """Type → members that no two of its entities may share, from the schemas."""
+    found = {}
+    for entity_type in stack.settings["contentTypes"]:
+        members = json.loads((stack.folder / entity_type["schema"]).read_text()).get("properties", {})
+        found[entity_type["name"]] = [name for name, member in members.items()
+                                      if isinstance(member, dict) and member.get("x-unique")]
+    return found
+
+
+def digest(value):
+    """What stands for a unique value: SHA-256 of its JSON, as base64url. Of what tests use: texts and numbers."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+
+
+def unique_values(fields, data):
+    """[(member, digest)] of an entity's data."""
+    return [(name, digest(data[name])) for name in fields if data.get(name) is not None]
+
+
 def links_of(fields, data):
     """[(type, id)] that an entity's data links to."""
     found = []
@@ -288,11 +312,25 @@ def check_topics(ledger, acknowledged):
             if exists == (verb == "Created"):
                 yield f"5: {record.json['type']} of {entity_id} at version {record.json['version']}, though it {'existed' if exists else 'did not exist'}"
             exists = verb != "Deleted"
+    yield from check_unique(ledger)
     for records in [*ledger.events.values(), *ledger.outcomes.values()]:
         for record in records:
             entity_id = record.json["id"]
             if record.key != entity_id.encode() or record.partition != partition_of(entity_id, partitions):
                 yield f"{record.topic}: key {record.key} in partition {record.partition} of entity {entity_id}: {record}"
+
+
+def check_unique(ledger):
+    """No two entities that are not deleted share a unique value. Yields what is wrong."""
+    fields, holders = unique_fields(ledger.stack), defaultdict(list)
+    for (entity_type, entity_id), records in ledger.events.items():
+        if fields[entity_type]:
+            data = fold([record.json for record in records]).get("data", {})
+            for value in unique_values(fields[entity_type], data):
+                holders[entity_type, *value].append((entity_id, data))
+    for (entity_type, name, _), found in holders.items():
+        if len(found) > 1:
+            yield f"unique: {len(found)} of {entity_type} have the same {name}: {found[:3]}"
 
 
 def check_history(ledger, store):
@@ -324,8 +362,8 @@ def check_history(ledger, store):
 def check_snapshots(ledger, store):
     """Item 4. Yields what is wrong."""
     stack, partitions = ledger.stack, ledger.stack.partitions
-    fields, indexed = link_fields(stack), index_fields(stack)
-    expected, index, links = set(), defaultdict(set), defaultdict(set)
+    fields, indexed, uniques = link_fields(stack), index_fields(stack), unique_fields(stack)
+    expected, index, links, holders = set(), defaultdict(set), defaultdict(set), defaultdict(dict)
     for (entity_type, entity_id), records in ledger.events.items():
         partition = partition_of(entity_id, partitions)
         key = f"{{{partition}}}:{entity_type}:{entity_id}"
@@ -340,6 +378,12 @@ def check_snapshots(ledger, store):
                 index[f"{{{partition}}}:index:{entity_type}:{name}"].update(index_members(wanted["data"].get(name), entity_id))
             for target in links_of(fields[entity_type], wanted["data"]):
                 links[f"{{{partition}}}:links:{target[0]}:{target[1]}"].add(f"{entity_type}:{entity_id}".encode())
+            for name, value in unique_values(uniques[entity_type], wanted["data"]):
+                holders[f"{{{partition}}}:unique:{entity_type}:{name}"][value] = entity_id.encode()
+    for key, found in holders.items():
+        expected.add(key)
+        if store.get(key) != found:
+            yield f"4: unique values {key} are {store.get(key)}, not {found}"
     for key, ids in index.items():
         expected.add(key)
         found = [member for member, _ in store.get(key, [])]
@@ -354,6 +398,7 @@ def check_snapshots(ledger, store):
         yield f"6: the partitions have the shapes {shapes}"
     expected.update(f"{{{partition}}}:shape" for partition in range(partitions))
     yield from check_offsets(ledger, store, "events", "{%d}:offset", expected)
+    expected |= {key for key in store if key.partition("}:")[2].startswith("claim:")}  # end by themselves
     for key in store.keys() - expected:
         yield f"the snapshot store has a key that nothing accounts for: {key} = {store[key]}"
 

@@ -89,6 +89,9 @@ static redis_t *snapshots, *events; /* both stores are one server here */
 static decider_t d;
 static bool owned[PARTITIONS], stale[PARTITIONS], caught_up[PARTITIONS];
 static int catch_ups;
+static bool contended;
+static bool alone; /* else other replicas decide as well, even where all partitions are owned */
+static void (*on_claimed)(void); /* what another replica does before the claims are made */
 static void (*on_catch_up)(void); /* what the other replica's materializer does meanwhile */
 
 static void forget_emitted(void) {
@@ -146,6 +149,21 @@ static status_t read_stores(err_t *error) {
     return status == STATUS_OK ? view_read(d.decided, error) : status;
 }
 
+/* As the validator does it: claims, and then reads who has the values. */
+static status_t claim(err_t *error) {
+    bool anew;
+    d.alone = alone;
+    d.sets_values = false;
+    if (alone || !batch_claims(&d)) return STATUS_OK;
+    if (on_claimed) on_claimed();
+    status_t status = claims_take(d.claims, &anew, error);
+    batch_want(&d);
+    batch_want_claimed(&d);
+    if (status == STATUS_OK) status = view_read(d.view, error);
+    if (status == STATUS_OK) contended = batch_contends(&d);
+    return status;
+}
+
 /* As the validator does it. */
 static status_t decide(err_t *error) {
     rd_kafka_message_t *messages[RECORDS_MAX];
@@ -156,8 +174,13 @@ static status_t decide(err_t *error) {
     batch_read(&d, &slice, 1);
     batch_want(&d);
     status_t status = read_stores(error);
+    if (status == STATUS_OK) status = claim(error);
     if (status == STATUS_OK) status = batch_decide(&d, &need, error);
     for (int turns = 0; status == STATUS_OK && need != NEED_NOTHING && turns < 50; turns++) {
+        if (need == NEED_CLAIM) {
+            batch_clear(&d);
+            return err_set(error, STATUS_RETRY, "a claim is needed");
+        }
         if (need == NEED_CATCH_UP) {
             catch_ups++;
             if (on_catch_up) on_catch_up();
@@ -174,6 +197,7 @@ static status_t decide(err_t *error) {
     assert_int_equal(need, NEED_NOTHING);
     batch_clear(&d);
     records_count = 0;
+    if (status == STATUS_OK && !alone) status = claims_check(d.claims, error);
     return status;
 }
 
@@ -579,6 +603,187 @@ static void another_replicas_partition_may_catch_up_before_a_deletion_is_refused
     assert_string_equal(became(), "assetDeleted:2 accepted");
 }
 
+/* ---- unique values ---- */
+
+static char mailing[128];
+
+static const char *mail(const char *value) {
+    snprintf(mailing, sizeof mailing, "{\"title\":\"x\",\"mail\":\"%s\"}", value);
+    return mailing;
+}
+
+static const char *digest_of(const char *value) {
+    static char digest[UNIQUE_DIGEST_SIZE];
+    json_t *json = json_string(value);
+    unique_digest(json, digest);
+    json_decref(json);
+    return digest;
+}
+
+/* As a materializer leaves it. */
+static void store(int32_t partition, const char *id, const char *value) {
+    redis_server_do(&server, "HSET {%d}:Entry:%s version 1 data %s unique mail:%s", (int)partition, id, mail(value), digest_of(value));
+    redis_server_do(&server, "HSET {%d}:unique:Entry:mail %s %s", (int)partition, digest_of(value), id);
+}
+
+static int claims_there(void) {
+    redisReply *reply = redisCommand(server.client, "KEYS *:claim:*");
+    int count = (int)reply->elements;
+    freeReplyObject(reply);
+    return count;
+}
+
+/* Patches are what differs in a record; `rest` is "\"patch\":…,\"body\":…". */
+static void add_patch(const char *id, const char *rest) {
+    static int number;
+    char *text = texts[records_count];
+    snprintf(text, sizeof texts[0], "{\"type\":\"updateEntry\",\"params\":{\"id\":\"%s\"},\"meta\":{\"id\":\"p%d\"},%s}", id, ++number, rest);
+    add_record(kafka_partition(id, strlen(id), PARTITIONS), id, text);
+}
+
+static void of_two_with_the_same_value_the_first_is_accepted(void **state) {
+    (void)state;
+    for (int turn = 0; turn < 2; turn++) {
+        alone = turn == 0;
+        const char *values = turn ? "b" : "a", *name = turn ? "f" : "e";
+        add("createEntry", id_in(1, name), mail(values), NULL);
+        add("createEntry", id_in(2, name), mail(values), NULL);
+        must_decide();
+        assert_string_equal(became(), "entryCreated:1 accepted not-unique");
+        assert_true(d.sets_values);
+        add("createEntry", id_in(3, name), mail(values), NULL); /* the store does not have it yet */
+        must_decide();
+        assert_string_equal(became(), "not-unique");
+        assert_string_equal(json_text(json_object_get(emitted[0].json, "error"), "detail"), "Another Entry has the same value: mail.");
+        assert_int_equal(claims_there(), turn); /* who decides everything needs none */
+        claims_clear(d.claims);
+        assert_int_equal(claims_there(), 0);
+    }
+}
+
+static void what_the_store_has_is_taken_until_the_overlay_lets_go(void **state) {
+    (void)state;
+    for (int turn = 0; turn < 2; turn++) {
+        alone = turn == 0;
+        const char *holder = id_in(3, turn ? "h" : "g"), *value = turn ? "n" : "m";
+        store(3, holder, value);
+        add("createEntry", id_in(1, turn ? "f" : "e"), mail(value), NULL);
+        add("updateEntry", holder, mail("other"), NULL);
+        add("createEntry", id_in(1, turn ? "f" : "e"), mail(value), NULL);
+        add("updateEntry", holder, mail(value), NULL);
+        add("deleteEntry", holder, NULL, NULL);
+        must_decide();
+        assert_string_equal(became(), "not-unique entryUpdated:2 accepted entryCreated:1 accepted not-unique entryDeleted:3 accepted");
+        claims_clear(d.claims);
+    }
+}
+
+static void an_entity_keeps_its_value_without_a_claim(void **state) {
+    (void)state;
+    alone = false;
+    const char *id = id_in(3, "h");
+    store(3, id, "m");
+    add("updateEntry", id, mail("m"), NULL);
+    add_patch(id, "\"patch\":\"merge-patch\",\"body\":{\"title\":\"y\"}");
+    add_patch(id, "\"patch\":\"json-patch\",\"body\":[{\"op\":\"replace\",\"path\":\"/mail\",\"value\":\"m\"}]");
+    must_decide();
+    assert_string_equal(became(), "entryUpdated:2 accepted entryUpdated:3 accepted entryUpdated:4 accepted");
+    overlay_drop(d.overlay, 3);
+    add_patch(id, "\"patch\":\"merge-patch\",\"body\":{\"title\":\"y\"}"); /* from the store's data */
+    must_decide();
+    assert_string_equal(became(), "entryUpdated:2 accepted");
+    assert_false(d.sets_values);
+    assert_int_equal(claims_there(), 0);
+}
+
+static void patches_to_a_taken_value_are_rejected(void **state) {
+    (void)state;
+    static const char *const patches[] = {
+        "\"patch\":\"merge-patch\",\"body\":{\"mail\":\"m\"}",
+        "\"patch\":\"json-patch\",\"body\":[{\"op\":\"add\",\"path\":\"/mail\",\"value\":\"m\"}]",
+        "\"patch\":\"json-patch\",\"body\":[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"title\":\"x\",\"mail\":\"m\"}}]",
+    };
+    for (int turn = 0; turn < 2; turn++) {
+        alone = turn == 0;
+        store(3, id_in(3, "h"), "m");
+        store(1, id_in(1, "e"), "other");
+        for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
+            add_patch(id_in(1, "e"), patches[i]);
+            must_decide();
+            assert_string_equal(became(), "not-unique");
+            claims_clear(d.claims);
+        }
+    }
+}
+
+static void a_value_that_could_not_be_foreseen_is_claimed_by_the_next_try(void **state) {
+    (void)state;
+    err_t error = {""};
+    alone = false;
+    store(1, id_in(1, "e"), "m");
+    for (int turn = 0; turn < 2; turn++) {
+        records_count = 0;
+        add_patch(id_in(1, "e"), "\"patch\":\"json-patch\",\"body\":[{\"op\":\"copy\",\"from\":\"/title\",\"path\":\"/mail\"}]");
+        assert_int_equal(decide(&error), turn == 0 ? STATUS_RETRY : STATUS_OK);
+        if (turn == 0) assert_string_equal(became(), "");
+    }
+    assert_string_equal(became(), "entryUpdated:2 accepted");
+    assert_int_equal(claims_there(), 1);
+    alone = true; /* who needs no claims only reads on */
+    overlay_drop(d.overlay, 1);
+    store(2, id_in(2, "h"), "x");
+    add_patch(id_in(1, "e"), "\"patch\":\"json-patch\",\"body\":[{\"op\":\"copy\",\"from\":\"/title\",\"path\":\"/mail\"}]");
+    must_decide();
+    assert_string_equal(became(), "not-unique");
+}
+
+static void set_by_another_replica(void) {
+    store(3, id_in(3, "h"), "m");
+}
+
+static void what_another_replica_has_set_is_seen_after_the_claim(void **state) {
+    (void)state;
+    alone = owned[3] = false;
+    on_claimed = set_by_another_replica;
+    add("createEntry", id_in(1, "e"), mail("m"), NULL);
+    must_decide();
+    assert_string_equal(became(), "not-unique");
+    assert_false(contended);
+}
+
+static void claimed_by_another_replica(void) {
+    int32_t p = kafka_partition(digest_of("m"), UNIQUE_DIGEST_SIZE - 1, PARTITIONS);
+    redis_server_do(&server, "SET {%d}:claim:Entry:mail:%s another%se9/c9%stoken", (int)p, digest_of("m"), " ", " ");
+}
+
+static void what_another_replica_is_setting_is_not_set_here(void **state) {
+    (void)state;
+    err_t error = {""};
+    alone = owned[3] = false;
+    on_claimed = claimed_by_another_replica;
+    add("createEntry", id_in(1, "e"), mail("m"), NULL);
+    assert_int_equal(decide(&error), STATUS_RETRY); /* the validator would not even have tried */
+    assert_true(contended);
+    assert_string_equal(became(), "");
+    d.resigned = true;
+    must_decide();
+    assert_string_equal(became(), "not-unique");
+    assert_string_equal(json_text(json_object_get(emitted[0].json, "error"), "detail"), "Another command is setting the same value at this moment: mail.");
+}
+
+static void what_was_decided_before_claims_nothing(void **state) {
+    (void)state;
+    alone = false;
+    const char *id = id_in(1, "e");
+    char text[256];
+    snprintf(text, sizeof text, "{\"type\":\"createEntry\",\"body\":%s,\"params\":{\"id\":\"%s\"},\"meta\":{\"id\":\"same\"}}", mail("m"), id);
+    redis_server_do(&server, "SET {1}:outcome:same {}");
+    add_record(1, id, text);
+    must_decide();
+    assert_string_equal(became(), "");
+    assert_int_equal(claims_there(), 0);
+}
+
 /* ---- what comes again ---- */
 
 static void a_command_that_comes_again_is_left_out(void **state) {
@@ -669,8 +874,11 @@ static int make(void **state) {
     }
     d = (decider_t){.context = &context, .overlay = overlay_new(PARTITIONS), .view = view_new(snapshots, PARTITIONS, key_offset),
                     .seen = seen_new(PARTITIONS), .decided = view_new(events, PARTITIONS, key_outcomes_offset),
-                    .owned = owned, .stale = stale, .caught_up = caught_up};
+                    .claims = claims_new(snapshots, "test", PARTITIONS, 60000), .owned = owned, .stale = stale, .caught_up = caught_up};
     catch_ups = 0;
+    alone = true;
+    contended = false;
+    on_claimed = NULL;
     on_catch_up = NULL;
     fail_after = -1;
     records_count = 0;
@@ -682,6 +890,7 @@ static int unmake(void **state) {
     (void)state;
     forget_emitted();
     overlay_free(d.overlay);
+    claims_free(d.claims);
     seen_free(d.seen);
     view_free(d.view);
     view_free(d.decided);
@@ -715,6 +924,14 @@ int main(void) {
         EACH(a_link_to_itself_does_not_count),
         EACH(another_replicas_partition_may_catch_up_before_a_link_is_missing),
         EACH(another_replicas_partition_may_catch_up_before_a_deletion_is_refused),
+        EACH(of_two_with_the_same_value_the_first_is_accepted),
+        EACH(what_the_store_has_is_taken_until_the_overlay_lets_go),
+        EACH(an_entity_keeps_its_value_without_a_claim),
+        EACH(patches_to_a_taken_value_are_rejected),
+        EACH(a_value_that_could_not_be_foreseen_is_claimed_by_the_next_try),
+        EACH(what_another_replica_has_set_is_seen_after_the_claim),
+        EACH(what_another_replica_is_setting_is_not_set_here),
+        EACH(what_was_decided_before_claims_nothing),
         EACH(a_command_that_comes_again_is_left_out),
         EACH(an_idempotency_key_is_good_for_one_command),
         EACH(what_cannot_be_written_aborts_the_batch),
