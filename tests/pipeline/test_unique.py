@@ -1,5 +1,6 @@
 """No two entities share a unique value, whoever sets it, where, and whatever happens meanwhile."""
 
+import random
 import threading
 import time
 import uuid
@@ -166,15 +167,15 @@ def replicas(stack, count):
 
 
 class Race:
-    """Clients that set values of a small set all the time, through several command-apis, and know nothing of each other."""
+    """Clients that take values of a small set and let them go again all the time, and know nothing of each other."""
 
-    VALUES = 6
+    VALUES = 5
 
-    def __init__(self, pipeline, ports, clients=6):
+    def __init__(self, pipeline, ports, clients=8):
         self.pipeline = pipeline
         self.values = [fresh() for _ in range(self.VALUES)]
         self.ended = threading.Event()
-        self.sent, self.errors = [], []
+        self.acknowledged, self.held, self.errors = [], [], []
         self.threads = [threading.Thread(target=self.run, args=(number, ports[number % len(ports)]), daemon=True)
                         for number in range(clients)]
 
@@ -191,26 +192,38 @@ class Race:
 
     def run(self, number, port):
         http = Http(port, timeout=60)
-        turn, entity = number, None
+        dice = random.Random(number)
         try:
             while not self.ended.is_set():
-                turn += 1
-                value = self.values[turn % self.VALUES]
-                if turn % 3 == 0 and entity:
-                    answer = http.delete(f"/accounts/{entity}")
-                elif turn % 5 == 0 and entity:
-                    answer = http.request("PATCH", f"/accounts/{entity}", {"mail": value}, MERGE)
-                else:
-                    answer = http.post("/accounts", {"mail": value})
-                if answer.status == 202:
-                    entity = answer.json["id"]
-                    self.sent.append(answer)
-                time.sleep(0.003)
+                mail = dice.choice(self.values)
+                entity, done = self.send(http, "POST", "/accounts", {"mail": mail})
+                if entity:
+                    self.hold(mail if done else None)
+                    if dice.random() < 0.5:
+                        mail = dice.choice(self.values)
+                        _, done = self.send(http, "PATCH", f"/accounts/{entity}", {"mail": mail}, MERGE)
+                        self.hold(mail if done else None)
+                    self.send(http, "DELETE", f"/accounts/{entity}")
+                time.sleep(0.01)
         except BaseException as error:
             self.errors.append(error)
             raise
         finally:
             http.close()
+
+    def hold(self, mail):
+        """Between the answer and the next command an entity has its value for certain."""
+        if mail:
+            began = time.monotonic()
+            time.sleep(random.random() * 0.02)
+            self.held.append((mail, began, time.monotonic()))
+
+    def send(self, http, method, path, body=None, headers=None):
+        """(the entity's id unless the command was rejected, whether it is known to be accepted)"""
+        answer = http.request(method, path, body, {**(headers or {}), "Prefer": "wait=5"})
+        assert answer.status in (200, 201, 202, 404, 409), answer
+        self.acknowledged.append((answer.json["commandId"], method, answer.json["id"]))
+        return answer.json["id"] if answer.status in (201, 202) else None, answer.status in (200, 201)
 
     def await_more(self, count):
         """Waits until so many more commands are decided."""
@@ -220,12 +233,18 @@ class Race:
 
     def check(self):
         """Everything has an outcome, and the log has no two with the same value."""
-        for answer in self.sent:
-            self.pipeline.note(answer)
+        verbs = {"POST": "createAccount", "PATCH": "updateAccount", "DELETE": "deleteAccount"}
+        for command_id, method, entity in self.acknowledged:
+            self.pipeline.acknowledged[command_id] = (verbs[method], entity)
         self.pipeline.check()
-        accepted = [answer for answer in self.sent if self.pipeline.outcome(answer.json["commandId"])["status"] == "accepted"]
-        assert accepted, "nothing was accepted"
-        assert len(accepted) < len(self.sent), "nothing collided"
+        for value in self.values:
+            held = sorted((began, ended) for mail, began, ended in self.held if mail == value)
+            for (_, ended), (began, _) in zip(held, held[1:]):
+                assert ended <= began, f"two had {value} at the same time: {held}"
+        creates = [self.pipeline.ledger.outcomes[command_id][0].json
+                   for command_id, method, _ in self.acknowledged if method == "POST"]
+        assert {outcome["status"] for outcome in creates} == {"accepted", "rejected"}, "nothing collided, or all did"
+        assert all(outcome["error"]["type"] == "not-unique" for outcome in creates if outcome["status"] == "rejected")
 
 
 def test_of_many_concurrent_creates_through_two_apis_and_three_validators_exactly_one_is_accepted(pipeline, disturbed):
