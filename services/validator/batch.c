@@ -195,6 +195,7 @@ static void each_value(const item_t *item, bool (*each)(const unique_t *value, v
 
 static bool want_value(const unique_t *value, void *context) {
     setting_t *setting = context;
+    setting->decider->names_values = true;
     view_want_holder(setting->decider->view, setting->item->type->name, value);
     return true;
 }
@@ -209,10 +210,30 @@ static void want_item(decider_t *d, const item_t *item) {
     each_value(item, want_value, &(setting_t){d, item});
 }
 
+static void want_shapes(decider_t *d) {
+    key_text_t key;
+    for (int32_t p = 0; p < d->context->settings->partitions; p++) {
+        key_shape(key, p);
+        view_want_text(d->view, p, key);
+    }
+}
+
+bool batch_is_shaped(const decider_t *d) {
+    key_text_t key;
+    for (int32_t p = 0; d->shape && d->names_values && p < d->context->settings->partitions; p++) {
+        key_shape(key, p);
+        const char *shape = view_text(d->view, key);
+        if (!shape || strcmp(shape, d->shape) != 0) return false;
+    }
+    return true;
+}
+
 void batch_want(decider_t *d) {
+    d->names_values = false;
     for (size_t r = 0; r < d->runs_count; r++)
         for (size_t i = d->runs[r].at; i < d->runs[r].end; i++)
             if (d->items[i].fate == FATE_DECIDE) want_item(d, &d->items[i]);
+    if (d->shape && d->names_values) want_shapes(d);
 }
 
 /* ---- what is known ---- */

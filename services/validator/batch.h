@@ -75,6 +75,8 @@ typedef struct decider {
     claims_t *claims;
     bool alone;        /* all partitions are decided here: nobody else can set a unique value */
     bool resigned;     /* a claim that was refused will not be had any more */
+    const char *shape; /* that the snapshot store must have to know all unique values (model/shape.h); NULL: any */
+    bool names_values; /* unique values are wanted from the store by the batch at hand */
     bool sets_values;  /* the batch at hand gives an entity a unique value that it did not have */
     item_t *items;     /* of the batch at hand */
     size_t count, cap;
@@ -91,6 +93,8 @@ void batch_want(decider_t *decider);
 /* Marks partitions decided here in which an item links to something that does not exist, and that no item of the batch
    creates: it may be created by commands that are on their way. False: there is none. */
 bool batch_awaits(decider_t *decider, bool *partitions);
+/* Whether the store, as read, was filled for the unique members that types have now, where the batch needs to know of them. */
+bool batch_is_shaped(const decider_t *decider);
 /* Adds the unique values that items of the batch may set to the claims. False: there is none. */
 bool batch_claims(decider_t *decider);
 /* Collects in the view who has the values that are claimed. */

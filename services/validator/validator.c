@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "common/metric.h"
 #include "common/stop.h"
+#include "model/shape.h"
 #include "services/validator/batch.h"
 #include "services/validator/tail.h"
 
@@ -44,6 +45,7 @@ typedef struct validator {
     int64_t *commands_at; /* by partition: behind the last command decided */
     int64_t *hold_ends;   /* by partition: what a batch is held for; 0: it is not */
     int64_t hold_until_us; /* 0: no batch is held */
+    char shape[DIGEST_TEXT_SIZE]; /* of the snapshot store, as types are here */
     claims_t *claims;
     int64_t *claimed_at;  /* by partition not decided here: the end of `events` after the claims; or UNKNOWN_END */
     bool claims_again;    /* the batch was given up for a claim: its claims are wanted by the next try */
@@ -333,10 +335,17 @@ static bool is_behind_claims(validator_t *v) {
     return any;
 }
 
+/* A store that was filled before a member became unique does not know who has which value. */
+static status_t check_shape(const validator_t *v, err_t *error) {
+    if (batch_is_shaped(&v->decider)) return STATUS_OK;
+    return err_set(error, STATUS_RETRY, "the snapshot store was filled for other schemas: waiting for the materializer");
+}
+
 static status_t read_claimed(validator_t *v, err_t *error) {
     batch_want(&v->decider);
     batch_want_claimed(&v->decider);
-    return read_memory(v, &v->memories[SNAPSHOTS], error);
+    status_t status = read_memory(v, &v->memories[SNAPSHOTS], error);
+    return status == STATUS_OK ? check_shape(v, error) : status;
 }
 
 /* Reads what the batch needs to know, with who has the values, once the store has what was in the log after the claims. */
@@ -380,6 +389,7 @@ static status_t claim(validator_t *v, err_t *error) {
     decider_t *d = &v->decider;
     d->resigned = d->sets_values = false;
     d->alone = decides_all(v);
+    if (check_shape(v, error) != STATUS_OK) return STATUS_RETRY;
     if (d->alone || !batch_claims(d)) return STATUS_OK;
     int64_t deadline = clock_monotonic_us() + wait_ms(v->context->settings) * 1000LL;
     for (;;) {
@@ -530,8 +540,10 @@ static void decider_open(validator_t *v) {
     v->claimed_at = mem_zero(count, sizeof *v->claimed_at);
     forget_ends(v);
     v->claims = claims_new(v->redis[SNAPSHOTS], v->context->instance, partitions(v), lease_ms(v->context->settings));
+    shape_text(v->context->types, v->shape);
     v->decider = (decider_t){
         .context = v->context,
+        .shape = v->shape,
         .overlay = overlay_new(partitions(v)),
         .view = v->memories[SNAPSHOTS].view,
         .seen = seen_new(partitions(v)),

@@ -771,6 +771,34 @@ static void what_another_replica_is_setting_is_not_set_here(void **state) {
     assert_string_equal(json_text(json_object_get(emitted[0].json, "error"), "detail"), "Another command is setting the same value at this moment: mail.");
 }
 
+static void a_store_of_another_shape_does_not_know_unique_values(void **state) {
+    (void)state;
+    err_t error;
+    static const struct {
+        const char *body, *shapes[PARTITIONS];
+        bool shaped;
+    } cases[] = {
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", "s", "s"}, true},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", "s", "t"}, false},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", NULL, "s"}, false},
+        {"{\"title\":\"x\"}", {"s", "t", NULL, "s"}, true}, /* nothing has to be known */
+    };
+    d.shape = "s";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        redis_server_do(&server, "FLUSHALL");
+        for (int p = 0; p < PARTITIONS; p++)
+            if (cases[i].shapes[p]) redis_server_do(&server, "SET {%d}:shape %s", p, cases[i].shapes[p]);
+        add("createEntry", id_in(1, "e"), cases[i].body, NULL);
+        rd_kafka_message_t *message = &records[0].message;
+        batch_read(&d, &(consume_slice_t){.messages = &message, .count = 1}, 1);
+        batch_want(&d);
+        assert_int_equal(read_stores(&error), STATUS_OK);
+        assert_int_equal(batch_is_shaped(&d), cases[i].shaped);
+        batch_clear(&d);
+        records_count = 0;
+    }
+}
+
 static void what_was_decided_before_claims_nothing(void **state) {
     (void)state;
     alone = false;
@@ -931,6 +959,7 @@ int main(void) {
         EACH(a_value_that_could_not_be_foreseen_is_claimed_by_the_next_try),
         EACH(what_another_replica_has_set_is_seen_after_the_claim),
         EACH(what_another_replica_is_setting_is_not_set_here),
+        EACH(a_store_of_another_shape_does_not_know_unique_values),
         EACH(what_was_decided_before_claims_nothing),
         EACH(a_command_that_comes_again_is_left_out),
         EACH(an_idempotency_key_is_good_for_one_command),
