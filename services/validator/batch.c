@@ -8,6 +8,7 @@
 #include "common/uuid.h"
 #include "model/id.h"
 #include "model/keys.h"
+#include "model/shape.h"
 #include "services/validator/rules.h"
 
 #include <inttypes.h>
@@ -223,7 +224,7 @@ bool batch_is_shaped(const decider_t *d) {
     for (int32_t p = 0; d->shape && d->names_values && p < d->context->settings->partitions; p++) {
         key_shape(key, p);
         const char *shape = view_text(d->view, key);
-        if (!shape || strcmp(shape, d->shape) != 0) return false;
+        if (!shape || !shape_same_unique(shape, d->shape)) return false;
     }
     return true;
 }

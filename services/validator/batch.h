@@ -75,7 +75,7 @@ typedef struct decider {
     claims_t *claims;
     bool alone;        /* all partitions are decided here: nobody else can set a unique value */
     bool resigned;     /* a claim that was refused will not be had any more */
-    const char *shape; /* that the snapshot store must have to know all unique values (model/shape.h); NULL: any */
+    const char *shape; /* of whose unique members the snapshot store must be (model/shape.h); NULL: of any */
     bool names_values; /* unique values are wanted from the store by the batch at hand */
     bool sets_values;  /* the batch at hand gives an entity a unique value that it did not have */
     item_t *items;     /* of the batch at hand */

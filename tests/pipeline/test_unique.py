@@ -1,5 +1,6 @@
 """No two entities share a unique value, whoever sets it, where, and whatever happens meanwhile."""
 
+import json
 import random
 import threading
 import time
@@ -338,6 +339,36 @@ def test_values_stay_unique_while_a_validator_is_frozen_for_longer_than_its_sess
         first.thaw()
         race.await_more(60)
     race.check()
+
+
+@pytest.fixture
+def name_becomes_unique(disturbed):
+    """Changes the schema of accounts on the disk; afterwards it is as it was."""
+    path = disturbed.folder / "schemas/account.json"
+    before = path.read_text()
+
+    def change():
+        schema = json.loads(before)
+        schema["properties"]["name"]["x-unique"] = True
+        path.write_text(json.dumps(schema))
+    yield change
+    path.write_text(before)
+    for name in ("validator", "materializer"):
+        disturbed.services[name].restart()
+
+
+def test_a_member_that_becomes_unique_later_is_so_for_what_was_there_before(pipeline, disturbed, name_becomes_unique):
+    name = fresh("name")
+    account(pipeline, name=name)
+    pipeline.settle()
+    disturbed.validator.kill()
+    name_becomes_unique()
+    disturbed.validator.start().await_ready()
+    command = pipeline.send("POST", "/accounts", {"mail": fresh(), "name": name})
+    eventually(lambda: disturbed.validator.metric("odradek_consumer_retries_total") > 0, what="a validator that waits for the materializer")
+    disturbed.materializer.restart()
+    outcome = pipeline.rejected(command, "not-unique")
+    assert "name" in outcome["error"]["detail"], outcome
 
 
 def test_while_the_materializer_is_down_nothing_is_guessed(pipeline, disturbed):

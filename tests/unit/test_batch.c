@@ -778,12 +778,15 @@ static void a_store_of_another_shape_does_not_know_unique_values(void **state) {
         const char *body, *shapes[PARTITIONS];
         bool shaped;
     } cases[] = {
-        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", "s", "s"}, true},
-        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", "s", "t"}, false},
-        {"{\"title\":\"x\",\"mail\":\"m\"}", {"s", "s", NULL, "s"}, false},
-        {"{\"title\":\"x\"}", {"s", "t", NULL, "s"}, true}, /* nothing has to be known */
+#define HALF "0123456789abcdef0123456789abcdef"
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {HALF HALF, HALF HALF, HALF HALF, HALF HALF}, true},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {HALF HALF, "f123456789abcdef0123456789abcdef" HALF, HALF HALF, HALF HALF}, true},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {HALF HALF, HALF HALF, HALF HALF, HALF "0123456789abcdef0123456789abcdee"}, false},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {HALF HALF, HALF HALF, NULL, HALF HALF}, false},
+        {"{\"title\":\"x\",\"mail\":\"m\"}", {"emptied", HALF HALF, HALF HALF, HALF HALF}, false},
+        {"{\"title\":\"x\"}", {"other", HALF HALF, NULL, HALF HALF}, true}, /* nothing has to be known */
     };
-    d.shape = "s";
+    d.shape = HALF HALF;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         redis_server_do(&server, "FLUSHALL");
         for (int p = 0; p < PARTITIONS; p++)

@@ -237,6 +237,23 @@ static void the_shape_changes_with_what_is_indexed_and_linked_and_with_nothing_e
     }
 }
 
+static void a_shape_tells_whether_unique_members_are_the_same(void **state) {
+    char shape[DIGEST_TEXT_SIZE], other[DIGEST_TEXT_SIZE];
+#define UNIQUE_D "\"d\":{\"x-unique\":true}"
+    (void)state;
+    shape_of_schema(SCHEMA(INDEXED_A "," UNIQUE_D), shape);
+    shape_of_schema(SCHEMA(UNIQUE_D "," INDEXED_B "," LINK_C), other);
+    assert_string_not_equal(shape, other);
+    assert_true(shape_same_unique(shape, other));
+    shape_of_schema(SCHEMA(INDEXED_A ",\"d\":{\"x-unique\":false}"), other);
+    assert_string_not_equal(shape, other);
+    assert_false(shape_same_unique(shape, other));
+    shape_of_schema(SCHEMA(INDEXED_A "," UNIQUE_D ",\"e\":{\"x-unique\":true}"), other);
+    assert_false(shape_same_unique(shape, other));
+    assert_false(shape_same_unique(shape, ""));
+    assert_false(shape_same_unique("emptied by somebody", shape));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_in_the_order_that_is_documented),
@@ -247,6 +264,7 @@ int main(void) {
         cmocka_unit_test(an_entity_has_an_entry_for_each_field_and_value),
         cmocka_unit_test(of_an_array_only_so_many_items_are_taken),
         cmocka_unit_test(the_shape_changes_with_what_is_indexed_and_linked_and_with_nothing_else),
+        cmocka_unit_test(a_shape_tells_whether_unique_members_are_the_same),
     };
     return cmocka_run_group_tests_name("index", tests, NULL, NULL);
 }
