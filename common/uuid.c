@@ -1,8 +1,9 @@
 /* Identifiers of RFC 9562. */
 #include "common/uuid.h"
 
+#include "common/digest.h"
+
 #include <ctype.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,10 +55,7 @@ bool uuid7_time(const char *text, int64_t *ms) {
 }
 
 void uuid8(const char *name, size_t len, char text[UUID_TEXT_SIZE]) {
-    struct sha256_ctx hash;
-    unsigned char bytes[16];
-    sha256_init(&hash);
-    sha256_update(&hash, len, (const uint8_t *)name);
-    sha256_digest(&hash, sizeof bytes, bytes);
+    unsigned char bytes[DIGEST_BYTES]; /* of which it takes the first 16 */
+    digest_bytes(name, len, bytes);
     format(bytes, 8, text);
 }

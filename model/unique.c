@@ -5,8 +5,6 @@
 #include "common/mem.h"
 
 #include <math.h>
-#include <nettle/base64.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,19 +62,8 @@ static void add_value(strbuf_t *out, const json_t *value) {
 }
 
 void unique_digest(const json_t *value, char digest[UNIQUE_DIGEST_SIZE]) {
-    struct sha256_ctx hash;
-    struct base64_encode_ctx text;
-    uint8_t bytes[SHA256_DIGEST_SIZE];
-    char encoded[BASE64_ENCODE_LENGTH(SHA256_DIGEST_SIZE) + BASE64_ENCODE_FINAL_LENGTH];
     strbuf_t canonical = {0};
     add_value(&canonical, value);
-    sha256_init(&hash);
-    sha256_update(&hash, canonical.len, (const uint8_t *)canonical.data);
-    sha256_digest(&hash, sizeof bytes, bytes);
+    digest_text(canonical.data, canonical.len, digest);
     strbuf_free(&canonical);
-    base64url_encode_init(&text);
-    size_t len = base64_encode_update(&text, encoded, sizeof bytes, bytes);
-    base64_encode_final(&text, encoded + len);
-    memcpy(digest, encoded, UNIQUE_DIGEST_SIZE - 1); /* without padding */
-    digest[UNIQUE_DIGEST_SIZE - 1] = '\0';
 }

@@ -2,11 +2,13 @@
 #ifndef ODRADEK_MODEL_UNIQUE_H
 #define ODRADEK_MODEL_UNIQUE_H
 
+#include "common/digest.h"
+
 #include <jansson.h>
 
 enum {
-    UNIQUE_DIGEST_SIZE = 44, /* with its end: SHA-256 as base64url (RFC 4648, 5) */
-    UNIQUE_FIELD_MAX = 128   /* bytes of a unique member's name */
+    UNIQUE_DIGEST_SIZE = DIGEST_TEXT_SIZE,
+    UNIQUE_FIELD_MAX = 128 /* bytes of a unique member's name */
 };
 
 /* A unique value that an entity's data has; borrowed from type and data. */

@@ -1,6 +1,5 @@
 """What the topics and the stores hold, and whether it is what the contract says."""
 
-import base64
 import hashlib
 import json
 import struct
@@ -208,11 +207,11 @@ def unique_fields(stack):
 
 
 def digest(value):
-    """What stands for a unique value: SHA-256 of its JSON, as base64url. Of what tests use: texts and numbers."""
+    """What stands for a unique value: SHA-256 of its JSON, as hexadecimal digits. Of what tests use: texts and numbers."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+    return hashlib.sha256(text.encode()).hexdigest().encode()
 
 
 def unique_values(fields, data):

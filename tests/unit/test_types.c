@@ -109,7 +109,7 @@ static void equal_values_have_one_digest_and_others_another(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         digest_of(rows[i][0], digests[i]);
         assert_int_equal(strlen(digests[i]), UNIQUE_DIGEST_SIZE - 1);
-        assert_int_equal(strspn(digests[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), UNIQUE_DIGEST_SIZE - 1);
+        assert_int_equal(strspn(digests[i], "0123456789abcdef"), UNIQUE_DIGEST_SIZE - 1);
         for (size_t n = 1; n < 4 && rows[i][n]; n++) {
             digest_of(rows[i][n], other);
             if (strcmp(other, digests[i])) fail_msg("%s is not %s", rows[i][n], rows[i][0]);
@@ -118,7 +118,7 @@ static void equal_values_have_one_digest_and_others_another(void **state) {
             if (!strcmp(digests[n], digests[i])) fail_msg("%s is %s", rows[n][0], rows[i][0]);
     }
     digest_of("\"abc\"", other); /* what is stored stays valid: SHA-256 of the five bytes */
-    assert_string_equal(other, "bMQ_hY-7djMBY3ta-XDipGtG9GHyfloPQeAJxZuCeyU");
+    assert_string_equal(other, "6cc43f858fbb763301637b5af970e2a46b46f461f27e5a0f41e009c59b827b25");
 }
 
 #define UNIQUE_ENTRY                                                                                                   \
