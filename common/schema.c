@@ -34,7 +34,9 @@ static bool compile_all(compiler_t *compiler, json_t *document, const char *name
     uint32_t place = schema_registry_add(compiler, document, name, uri, dialect, builtin);
     if (place == NONE) return false;
     compiler->schema->root = schema_block(compiler, place);
-    return schema_compile_pending(compiler) && schema_link(compiler);
+    if (!schema_compile_pending(compiler) || !schema_link(compiler)) return false;
+    const schema_bundle_t *bundle = compiler->depth == 0 ? compiler->options->bundle : NULL; /* of no metaschema */
+    return !bundle || schema_bundle_fill(compiler, place, bundle);
 }
 
 schema_t *schema_compile_document(json_t *document, const char *name, const char *uri,

@@ -53,6 +53,15 @@ typedef struct schema_remote {
     const json_t *document; /* borrowed while compiling; for one document that is in memory */
 } schema_remote_t;
 
+/* Receives a schema, and all that it references, as named schemas of draft 2020-12 whose references are
+   "<prefix><name>", without $id, anchors or definitions: for a document that holds schemas. */
+typedef struct schema_bundle {
+    json_t *schemas;    /* an object of names to schemas, to which they are added; borrowed, like the rest */
+    const char *prefix; /* "#/components/schemas/" */
+    const char *name;   /* of the schema itself; must be none of `schemas` */
+    const char *below;  /* what the names of the others begin with; they differ by letters and digits from all others */
+} schema_bundle_t;
+
 /* A zeroed struct, or NULL where one is expected, means the defaults. */
 typedef struct schema_options {
     schema_draft_t draft; /* of documents without `$schema` */
@@ -62,6 +71,7 @@ typedef struct schema_options {
     bool strict;        /* refuse keywords that no draft knows, but for those that begin with "x-" */
     bool literal;       /* for comparison: each block as it stands, nothing settled or merged, and values read by
                            jansson's calls only */
+    const schema_bundle_t *bundle; /* NULL: none is wanted */
     uint32_t max_depth; /* how deep validation may nest; 0 is SCHEMA_MAX_DEPTH */
     uint64_t max_steps; /* how much work one document may cost, about one for each subschema that is applied to a
                            value; 0 is SCHEMA_MAX_STEPS */

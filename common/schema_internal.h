@@ -335,6 +335,12 @@ uint32_t schema_registry_dynamic(const compiler_t *compiler, uint32_t resource, 
 size_t schema_registry_places(const compiler_t *compiler, const char *name);
 uint32_t schema_registry_place(const compiler_t *compiler, const char *name, size_t i);
 
+/* The name of a resource's i-th dynamic anchor, borrowed; NULL: it has no more. */
+const char *schema_registry_anchor(const compiler_t *compiler, uint32_t resource, size_t i);
+
+/* Adds the schema at `root`, whose references are known to lead somewhere, to `bundle`. */
+bool schema_bundle_fill(compiler_t *compiler, uint32_t root, const schema_bundle_t *bundle);
+
 /* The dialect of a metaschema's URI, for the schema at `name` of messages; NONE on failure. */
 uint32_t schema_dialect(compiler_t *compiler, const char *uri, const char *name);
 /* Checks a document against its metaschema, and what is embedded in it against theirs. */

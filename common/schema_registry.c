@@ -4,6 +4,7 @@
 #include "common/schema_internal.h"
 #include "common/strbuf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MAX_NESTING 1024 /* of subschemas in a document */
@@ -138,6 +139,17 @@ uint32_t schema_registry_dynamic(const compiler_t *compiler, uint32_t resource, 
     const json_t *found = json_object_get(compiler->registry->anchors, key);
     free(key);
     return found ? (uint32_t)json_integer_value(found) : NONE;
+}
+
+const char *schema_registry_anchor(const compiler_t *compiler, uint32_t resource, size_t i) {
+    char prefix[16];
+    const char *key;
+    json_t *place;
+    int len = snprintf(prefix, sizeof prefix, "%u#!", resource);
+    json_object_foreach(compiler->registry->anchors, key, place) {
+        if (!strncmp(key, prefix, (size_t)len) && i-- == 0) return key + len;
+    }
+    return NULL;
 }
 
 size_t schema_registry_places(const compiler_t *compiler, const char *name) {

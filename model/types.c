@@ -120,6 +120,17 @@ static status_t check_objects_only(const schema_t *schema, const char *path, err
     return err_set(error, STATUS_FATAL, "%s: /type: an entity's data must be an object: say \"type\": \"object\"", path);
 }
 
+/* Compiles the type's schema, and adds it to the schemas that the APIs describe themselves with. */
+static status_t compile_schema(const types_t *types, entity_type_t *type, const char *path,
+                               const schema_options_t *options, err_t *error) {
+    schema_options_t bundling = *options;
+    char *below = mem_printf("%s.data.", type->name);
+    bundling.bundle = &(schema_bundle_t){types->schemas, "#/components/schemas/", type->name, below};
+    type->schema = schema_load(path, &bundling, error);
+    free(below);
+    return type->schema ? STATUS_OK : STATUS_FATAL;
+}
+
 static status_t load_schema(const types_t *types, entity_type_t *type, const char *path,
                             const schema_options_t *options, err_t *error) {
     json_t *document = json_read_file(path, error);
@@ -129,8 +140,8 @@ static status_t load_schema(const types_t *types, entity_type_t *type, const cha
     if (status == STATUS_OK) status = find_uniques(type, document, path, error);
     json_decref(document);
     if (status != STATUS_OK) return status;
-    type->schema = schema_load(path, options, error);
-    return type->schema ? check_objects_only(type->schema, path, error) : STATUS_FATAL;
+    status = compile_schema(types, type, path, options, error);
+    return status == STATUS_OK ? check_objects_only(type->schema, path, error) : status;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -153,7 +164,7 @@ static void build_index(types_t *types) {
 }
 
 static status_t check_unique(const settings_t *settings, const char *path, err_t *error) {
-    static const char *const reserved[] = {"commands", "events", "health", "ready", "metrics"};
+    static const char *const reserved[] = {"commands", "docs", "events", "health", "ready", "metrics"};
     for (uint32_t i = 0; i < settings->types_count; i++) {
         const settings_type_t *type = &settings->types[i];
         for (size_t r = 0; r < ARRAY_LEN(reserved); r++)
@@ -209,7 +220,9 @@ types_t *types_load(const settings_t *settings, const char *settings_path, err_t
     types_t *types = mem_zero(1, sizeof *types);
     types->items = mem_zero(settings->types_count, sizeof *types->items);
     types->count = settings->types_count;
+    types->schemas = json_object();
     for (size_t i = 0; i < types->count; i++) {
+        json_object_set_new(types->schemas, settings->types[i].name, json_null()); /* so that no other is named so */
         types->items[i].name = settings->types[i].name;
         types->items[i].base = settings->types[i].base;
         name_all(&types->items[i]);
@@ -242,6 +255,7 @@ void types_free(types_t *types) {
         free(types->index->events);
     }
     free(types->index);
+    json_decref(types->schemas);
     free(types->items);
     free(types);
 }

@@ -35,6 +35,7 @@ typedef struct entity_type {
 typedef struct types {
     entity_type_t *items;
     size_t count;
+    json_t *schemas; /* of all types by their names, and what they reference, as "#/components/schemas/<name>" */
     struct types_index *index; /* of names of commands and events */
 } types_t;
 

@@ -77,8 +77,38 @@ static void check_test(const schema_t *schema, const schema_t *literal, const js
     schema_failures_free(&failures);
 }
 
+/* The same schema as a set of schemas in another document, which anything that knows only draft 2020-12 can read. */
+static json_t *bundle_of(const json_t *schema, const schema_options_t *options) {
+    json_t *schemas = json_object();
+    schema_options_t bundling = *options;
+    bundling.bundle = &(schema_bundle_t){schemas, "#/components/schemas/", "Root", "Root.data."};
+    schema_t *compiled = schema_compile(schema, NULL, &bundling, NULL);
+    schema_free(compiled);
+    return json_pack("{s:s, s:{s:o}}", "$ref", "#/components/schemas/Root", "components", "schemas", schemas);
+}
+
+/* That a set says the same as the schema that it was made of, and refers to nothing outside. */
+static void check_bundle(const json_t *group, const char *file, const schema_options_t *options, tally_t *tally) {
+    err_t error;
+    json_t *document = bundle_of(json_object_get(group, "schema"), options), *test;
+    const schema_options_t alone = {.format = options->format};
+    schema_t *schema = schema_compile(document, NULL, &alone, &error);
+    size_t i;
+    json_array_foreach(json_object_get(group, "tests"), i, test) {
+        bool expected = json_is_true(json_object_get(test, "valid"));
+        tally->run++;
+        if (!schema)
+            note(tally, file, group, test, error.text);
+        else if (schema_valid(schema, json_object_get(test, "data")) != expected)
+            note(tally, file, group, test, "is found otherwise by the schema as a set");
+    }
+    schema_free(schema);
+    json_decref(document);
+}
+
 static void check_group(const json_t *group, const char *file, const schema_options_t *options, tally_t *tally) {
     err_t error;
+    check_bundle(group, file, options, tally);
     schema_options_t literally = *options;
     literally.literal = true;
     schema_t *schema = schema_compile(json_object_get(group, "schema"), NULL, options, &error);
