@@ -61,6 +61,8 @@ $(BUILD)/%.o: %.c Makefile
 
 # Files that are embedded with EMBED are not seen by the compiler's own dependencies.
 $(BUILD)/common/record.o $(BUILD)/model/settings.o: $(wildcard schemas/*.json)
+$(BUILD)/services/openapi.o: schemas/api.json
+$(BUILD)/services/docs.o: $(wildcard services/docs_page.*)
 $(BUILD)/common/schema_meta.o: $(wildcard schemas/meta/*.json schemas/meta/*/*.json)
 $(BUILD)/services/persister/persister.o $(BUILD)/services/materializer/materializer.o $(BUILD)/services/validator/claims.o: $(wildcard services/*/*.lua)
 $(BUILD)/services/sink_shape.o: $(wildcard services/*.lua)

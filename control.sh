@@ -19,7 +19,7 @@ done
 
 #   command   arguments                         what it does
 readonly COMMANDS='
-    setup    [--test]                          install what is missing, bring Kafka, build
+    setup    [--test]                          install what is missing, bring Kafka and a viewer, build
     build                                      compile the services into bin/
     start    [NAME…] [--replicas N]            set up what is missing, then start all or what is named
     stop     [NAME…]                           stop all or what is named, in the right order
@@ -104,22 +104,26 @@ make_state() {
 
 do_setup() {
     parse --test "$@"; settle; make_state
-    locked_setup set_up build run ${WITH_TESTS:+test} kafka program
+    locked_setup set_up build run ${WITH_TESTS:+test} kafka program viewer ${WITH_TESTS:+tools} || exit 1
     load_settings
     say "set up"
 }
 
-# set_up PART…: groups of packages, 'kafka' for its jars, 'program' for our own programs.
+# set_up PART…: groups of packages, 'kafka' for its jars, 'program' for our own programs, 'viewer' for that of /docs,
+# 'tools' for what only tests need. Its status is that of the viewer, which alone is not needed.
 set_up() {
-    local part groups=()
+    local part groups=() status=0
     for part in "$@"; do case $part in build|run|test) groups+=("$part") ;; esac; done
     [ "${#groups[@]}" -eq 0 ] || ensure_packages "${groups[@]}"
     for part in "$@"; do
         case $part in
             kafka) ensure_kafka_jars ;;
             program) ensure_built ;;
+            viewer) ensure_viewer || status=1 ;;
+            tools) ensure_test_tools ;;
         esac
     done
+    return "$status"
 }
 
 do_build() {
@@ -131,8 +135,8 @@ do_start() {
     local instance todo=() extra=() parts=() wanted=()
     parse 'names --replicas' "$@"; settle; make_state
     check_replicas
-    ! wants service || parts+=(build program)
-    locked_setup set_up run "${parts[@]}"
+    ! wants service || parts+=(build program viewer)
+    locked_setup set_up run "${parts[@]}" || true # without the viewer all else runs
     load_settings
     ! wants kafka || is_external kafka || locked_setup set_up kafka
     mapfile -t wanted < <(wanted_instances)
@@ -328,7 +332,7 @@ do_test() {
     # shellcheck source=/dev/null
     . "$ROOT/deploy/control/test.sh"
     parse '--' "$@"; settle; make_state
-    locked_setup set_up build run test kafka program
+    locked_setup set_up build run test kafka program viewer tools || exit 1
     run_tests ${REST[@]+"${REST[@]}"}
 }
 

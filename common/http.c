@@ -146,6 +146,19 @@ const char *http_header(const http_request_t *request, const char *name) {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+bool http_has_etag(const http_request_t *request, const char *etag) {
+    const char *if_none_match = http_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    size_t len = strlen(etag);
+    if (!if_none_match) return false;
+    if (!strcmp(if_none_match, "*")) return true;
+    for (const char *p = if_none_match; *p; p += strcspn(p, ",")) {
+        p += strspn(p, ", \t");
+        if (!strncmp(p, "W/", 2)) p += 2;
+        if (!strncmp(p, etag, len) && strchr(", \t", p[len])) return true; /* strchr finds the end, too */
+    }
+    return false;
+}
+
 /* Whether the media type of `header`, which may have parameters, is one of the list `accepts`. */
 static bool is_accepted(const char *header, const char *accepts) {
     if (!header) header = "application/json";

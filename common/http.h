@@ -31,6 +31,7 @@ typedef struct http_route {
                             header stands for application/json */
     http_handler_t begin;   /* NULL, or called before the body is read, once its headers were found good: it may call
                                http_take_body, or answer (what comes of the body is thrown away then) */
+    const void *about;      /* for whoever describes the routes; the server does not look at it */
 } http_route_t;
 
 typedef struct http_options {
@@ -67,6 +68,8 @@ const char *http_query(const http_request_t *request, const char *name);
 void http_each_query(const http_request_t *request, bool (*each)(const char *name, const char *value, void *context),
                      void *context);
 const char *http_header(const http_request_t *request, const char *name);
+/* Whether If-None-Match names the tag, or any (RFC 9110, 13.1.2: compared weakly): the answer is then 304. */
+bool http_has_etag(const http_request_t *request, const char *etag);
 /* The request's id, and its trace with this service's work on it as the parent: for all that is made of the request, and
    the same that its answer tells. Neither is ever empty. */
 const trace_t *http_trace(const http_request_t *request);

@@ -113,6 +113,7 @@ static const cyaml_schema_field_t http[] = {
     INT("threads", http, threads),
     CYAML_FIELD_MAPPING("cors", CYAML_FLAG_DEFAULT, struct settings_http, cors, cors),
     INT("heartbeatSeconds", http, heartbeat_seconds),
+    CYAML_FIELD_STRING_PTR("viewer", TEXT, struct settings_http, viewer, 0, TEXT_MAX),
     CYAML_FIELD_END,
 };
 

@@ -68,6 +68,7 @@ typedef struct settings {
             bool credentials;
             int max_age_seconds;
         } cors;
+        char *viewer; /* a folder; empty: the checkout's own */
     } http;
 } settings_t;
 

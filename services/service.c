@@ -9,6 +9,8 @@
 #include "common/metric.h"
 #include "common/opt.h"
 #include "common/stop.h"
+#include "services/openapi_rows.h"
+#include "services/self.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -28,6 +30,7 @@ typedef struct frame {
     record_shapes_t *shapes;
     char *instance;
     void *self;
+    self_t *description; /* NULL: it has no routes of its own */
     http_server_t *http;
     _Atomic bool topics_ready;
 } frame_t;
@@ -119,13 +122,27 @@ static int load(frame_t *frame, const char *path, err_t *error) {
     return frame->self ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
+#define SHOWN(path_, handle_, about_)                                                                                  \
+    (http_route_t){.method = "GET", .path = path_, .handle = handle_, .context = frame, .about = about_}
+
+/* The routes that a service has of its own, and those of every service; an API also tells what it is. */
+static status_t fill_routes(frame_t *frame, http_route_t *routes, size_t *count, err_t *error) {
+    const service_t *service = frame->service;
+    *count = service->routes ? service->routes(frame->self, routes) : 0;
+    routes[(*count)++] = SHOWN("/health", handle_health, &operation_health);
+    routes[(*count)++] = SHOWN("/ready", handle_ready, &operation_ready);
+    routes[(*count)++] = SHOWN("/metrics", handle_metrics, &operation_metrics);
+    if (!service->routes) return STATUS_OK;
+    frame->description = self_new(&(self_options_t){service->name, service->about, frame->settings, frame->types});
+    self_routes(frame->description, routes + *count);
+    *count += SELF_ROUTES;
+    return self_describe(frame->description, routes, *count, error);
+}
+
 static int serve(frame_t *frame, err_t *error) {
-    http_route_t routes[SERVICE_ROUTES_MAX + 3] = {
-        {.method = "GET", .path = "/health", .handle = handle_health, .context = frame},
-        {.method = "GET", .path = "/ready", .handle = handle_ready, .context = frame},
-        {.method = "GET", .path = "/metrics", .handle = handle_metrics, .context = frame},
-    };
-    size_t own = frame->service->routes ? frame->service->routes(frame->self, routes + 3) : 0;
+    http_route_t routes[SERVICE_ROUTES_MAX + 3 + SELF_ROUTES];
+    size_t count;
+    if (fill_routes(frame, routes, &count, error) != STATUS_OK) return EXIT_FAILED;
     const settings_t *settings = frame->settings;
     const struct settings_cors *cors = &settings->http.cors;
     http_cors_t allowed = {(const char *const *)cors->origins, cors->origins_count, cors->credentials,
@@ -134,12 +151,12 @@ static int serve(frame_t *frame, err_t *error) {
         &(http_options_t){
             .host = settings->host,
             .port = frame->service->port(settings),
-            .threads = own > 0 ? settings->http.threads : 1,
+            .threads = frame->description ? settings->http.threads : 1,
             .body_bytes = (size_t)settings->limits.body_bytes,
             .connections = settings->limits.connections,
             .routes = routes,
-            .routes_count = own + 3,
-            .cors = own > 0 ? allowed : (http_cors_t){0},
+            .routes_count = count,
+            .cors = frame->description ? allowed : (http_cors_t){0},
         },
         error);
     return frame->http ? EXIT_SUCCESS : EXIT_FAILED;
@@ -186,6 +203,7 @@ static void end_http(frame_t *frame) {
 
 static void unload(frame_t *frame) {
     if (frame->self) frame->service->close(frame->self);
+    self_free(frame->description);
     free(frame->instance);
     record_shapes_free(frame->shapes);
     types_free(frame->types);

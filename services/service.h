@@ -29,7 +29,8 @@ typedef struct service {
     int (*port)(const settings_t *settings);
     /* Builds everything, waits for nobody. NULL: `error` says why; the process ends. */
     void *(*open)(const service_context_t *context, err_t *error);
-    /* Fills in the service's own routes and returns how many; NULL: it has none. */
+    /* Fills in the service's own routes, each with its description (an openapi_operation_t), and returns how many; NULL:
+       it has none. */
     size_t (*routes)(void *self, http_route_t routes[SERVICE_ROUTES_MAX]);
     /* Whether it can do its work now; else writes why not. Any thread. */
     bool (*ready)(void *self, err_t *why);

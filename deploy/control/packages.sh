@@ -162,6 +162,60 @@ explain_maven() {
     fail "$1 could not be brought by Maven: see $(short_path "$STEP_LOG")"
 }
 
+# --- the viewer, and what only tests need ---------------------------------------------------------------
+
+readonly VIEWER_BUILD=$ROOT/build/viewer TOOLS_BUILD=$ROOT/build/test-tools
+
+# version_in POM NAME: what the pom says of a property.
+version_in() { sed -n "s|.*<$2>\(.*\)</$2>.*|\1|p" "$ROOT/$1"; }
+
+# is_brought FOLDER FILE…: whether the folder holds what these files name.
+is_brought() { [ "$(cat "$1/stamp" 2>/dev/null)" = "$(cat "${@:2}" | cksum)" ]; }
+
+run_maven() { mvn -B -ntp -Dstyle.color=never "$@"; }
+
+# The viewer that GET /docs shows the APIs with. Its status tells whether it is there: all else works without.
+ensure_viewer() {
+    local what
+    ! is_brought "$VIEWER_BUILD" "$ROOT/deploy/viewer/pom.xml" || return 0
+    what="Swagger UI $(version_in deploy/viewer/pom.xml viewer.version)"
+    step "bringing $what" "$what brought" bring_viewer && return
+    complain "$what, which /docs shows the APIs with, could not be brought by Maven: see $(short_path "$STEP_LOG"); all else works without"
+    return 1
+}
+
+bring_viewer() {
+    local new=$VIEWER_BUILD.new
+    rm -rf "$new" && mkdir -p "$new" || return 1
+    run_maven -f "$ROOT/deploy/viewer/pom.xml" dependency:unpack-dependencies -DoutputDirectory="$new/jar" \
+        -DmarkersDirectory="$new/jar/markers" \
+        -Dmdep.unpack.includes='**/swagger-ui.css,**/swagger-ui-bundle.js,**/favicon-32x32.png' || return 1
+    mv "$new"/jar/META-INF/resources/webjars/swagger-ui/*/* "$new" && rm -rf "$new/jar" || return 1
+    cksum <"$ROOT/deploy/viewer/pom.xml" >"$new/stamp" || return 1
+    rm -rf "$VIEWER_BUILD" && mv "$new" "$VIEWER_BUILD"
+}
+
+ensure_test_tools() {
+    ! is_brought "$TOOLS_BUILD" "$ROOT/deploy/test/pom.xml" "$ROOT/deploy/test/requirements.txt" || return 0
+    step "bringing the tests' tools" "the tests' tools brought" bring_test_tools && return
+    if grep -q '^ERROR: ' "$STEP_LOG"; then
+        grep -m3 '^ERROR: ' "$STEP_LOG" | sed 's/^/    | /' >&2
+        fail "the tests' tools could not be brought by pip: check the connection, then try again ($(short_path "$STEP_LOG"))"
+    fi
+    explain_maven "the tests' tools"
+}
+
+# A virtual environment knows its own path, and so is made where it stays; the stamp comes last.
+bring_test_tools() {
+    rm -rf "$TOOLS_BUILD" && mkdir -p "$TOOLS_BUILD" || return 1
+    run_maven -f "$ROOT/deploy/test/pom.xml" dependency:copy-dependencies -DoutputDirectory="$TOOLS_BUILD" \
+        -Dmdep.stripVersion=true || return 1
+    /usr/bin/python3 -m venv "$TOOLS_BUILD/python" || return 1
+    "$TOOLS_BUILD/python/bin/pip" install --no-input --disable-pip-version-check --no-deps \
+        -r "$ROOT/deploy/test/requirements.txt" || return 1
+    cat "$ROOT/deploy/test/pom.xml" "$ROOT/deploy/test/requirements.txt" | cksum >"$TOOLS_BUILD/stamp"
+}
+
 # --- our own programs -----------------------------------------------------------------------------------
 
 ensure_built() {

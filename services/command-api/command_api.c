@@ -2,6 +2,7 @@
 #include "services/command-api/batch.h"
 
 #include "common/mem.h"
+#include "services/command-api/operations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,13 @@ static const struct form {
     verb_t verb;
     const char *accepts;
     http_handler_t begin; /* NULL: it takes no batches */
+    const openapi_operation_t *about;
 } forms[] = {
-    {"POST", "", VERB_CREATE, "application/json, application/x-ndjson", batch_begin},
-    {"PUT", "/{id}", VERB_UPDATE, "application/json", NULL},
-    {"PATCH", "/{id}", VERB_UPDATE, "application/merge-patch+json, application/json-patch+json", NULL},
-    {"POST", "/{id}", VERB_UPDATE, "application/json", NULL},
-    {"DELETE", "/{id}", VERB_DELETE, NULL, NULL},
+    {"POST", "", VERB_CREATE, "application/json, application/x-ndjson", batch_begin, &operation_create},
+    {"PUT", "/{id}", VERB_UPDATE, "application/json", NULL, &operation_put},
+    {"PATCH", "/{id}", VERB_UPDATE, "application/merge-patch+json, application/json-patch+json", NULL, &operation_patch},
+    {"POST", "/{id}", VERB_UPDATE, "application/json", NULL, &operation_replace},
+    {"DELETE", "/{id}", VERB_DELETE, NULL, NULL, &operation_delete},
 };
 
 static status_t build_routes(command_api_t *api, const types_t *types, err_t *error) {
@@ -79,10 +81,19 @@ size_t command_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     command_api_t *api = self;
     for (size_t i = 0; i < api->routes_count; i++) {
         const struct form *form = &forms[i % ARRAY_LEN(forms)];
-        routes[i] = (http_route_t){form->method,       api->routes[i].path, command_handle,
-                                   &api->routes[i],    form->accepts,       form->begin};
+        routes[i] = (http_route_t){.method = form->method,
+                                   .path = api->routes[i].path,
+                                   .handle = command_handle,
+                                   .context = &api->routes[i],
+                                   .accepts = form->accepts,
+                                   .begin = form->begin,
+                                   .about = form->about};
     }
-    routes[api->routes_count] = (http_route_t){"GET", "/commands/{id}", command_outcome_handle, api, NULL, NULL};
+    routes[api->routes_count] = (http_route_t){.method = "GET",
+                                               .path = "/commands/{id}",
+                                               .handle = command_outcome_handle,
+                                               .context = api,
+                                               .about = &operation_command_status};
     return api->routes_count + 1;
 }
 

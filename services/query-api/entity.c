@@ -49,25 +49,12 @@ void query_view_add(strbuf_t *out, const query_view_t *view, const char *fields)
     }
 }
 
-/* Whether If-None-Match names the tag, or any (RFC 9110, 13.1.2: compared weakly). */
-static bool has_already(const char *if_none_match, const char *etag) {
-    size_t len = strlen(etag);
-    if (!if_none_match) return false;
-    if (!strcmp(if_none_match, "*")) return true;
-    for (const char *p = if_none_match; *p; p += strcspn(p, ",")) {
-        p += strspn(p, ", \t");
-        if (!strncmp(p, "W/", 2)) p += 2;
-        if (!strncmp(p, etag, len) && strchr(", \t", p[len])) return true; /* strchr finds the end, too */
-    }
-    return false;
-}
-
 bool query_view_known(http_request_t *request, json_span_t version) {
     strbuf_t none = {0};
     char etag[64];
     snprintf(etag, sizeof etag, "\"%.*s\"", (int)version.len, version.text);
     http_add_header(request, "ETag", etag);
-    if (!has_already(http_header(request, "If-None-Match"), etag)) return false;
+    if (!http_has_etag(request, etag)) return false;
     http_answer(request, 304, "", &none);
     return true;
 }

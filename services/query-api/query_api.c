@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/stop.h"
 #include "services/query-api/fresh.h"
+#include "services/query-api/operations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,12 @@ enum { LOOK_MS = 50 }; /* how often it is seen whether to stop */
 static const struct form {
     const char *below; /* the type's base */
     http_handler_t handle;
+    const openapi_operation_t *about;
 } forms[] = {
-    {"", query_list_handle},
-    {"/events", query_events_handle}, /* before what it would be an id for */
-    {"/{id}", query_entity_handle},
-    {"/{id}/events", query_entity_events_handle},
+    {"", query_list_handle, &operation_list},
+    {"/events", query_events_handle, &operation_events}, /* before what it would be an id for */
+    {"/{id}", query_entity_handle, &operation_get},
+    {"/{id}/events", query_entity_events_handle, &operation_history},
 };
 
 int32_t query_partition(const query_api_t *api, const char *id) {
@@ -88,9 +90,19 @@ void *query_api_open(const service_context_t *context, err_t *error) {
 
 size_t query_api_routes(void *self, http_route_t routes[SERVICE_ROUTES_MAX]) {
     query_api_t *api = self;
-    for (size_t i = 0; i < api->routes_count; i++)
-        routes[i] = (http_route_t){"GET", api->routes[i].path, forms[i % ARRAY_LEN(forms)].handle, &api->routes[i], NULL, NULL};
-    routes[api->routes_count] = (http_route_t){"GET", "/events", query_events_handle, &api->routes[api->routes_count], NULL, NULL};
+    for (size_t i = 0; i < api->routes_count; i++) {
+        const struct form *form = &forms[i % ARRAY_LEN(forms)];
+        routes[i] = (http_route_t){.method = "GET",
+                                   .path = api->routes[i].path,
+                                   .handle = form->handle,
+                                   .context = &api->routes[i],
+                                   .about = form->about};
+    }
+    routes[api->routes_count] = (http_route_t){.method = "GET",
+                                               .path = "/events",
+                                               .handle = query_events_handle,
+                                               .context = &api->routes[api->routes_count],
+                                               .about = &operation_all_events};
     return api->routes_count + 1;
 }
 

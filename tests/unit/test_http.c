@@ -190,21 +190,21 @@ static void handle_ends(http_request_t *request, void *context) {
 }
 
 static const http_route_t routes[] = {
-    {"GET", "/", handle_text, "root", NULL, NULL},
-    {"GET", "/things", handle_text, "things", NULL, NULL},
-    {"POST", "/things", handle_echo, NULL, "application/json", NULL},
-    {"GET", "/things/special", handle_text, "special", NULL, NULL},
-    {"GET", "/things/{a}", handle_text, "one", NULL, NULL},
-    {"GET", "/things/{a}/parts/{b}", handle_segments, NULL, NULL, NULL},
-    {"GET", "/query", handle_query, NULL, NULL, NULL},
-    {"GET", "/late", handle_leave, NULL, NULL, NULL},
-    {"GET", "/problem", handle_problem, NULL, NULL, NULL},
-    {"GET", "/busy", handle_for_now, NULL, NULL, NULL},
-    {"POST", "/take", handle_take, &take, "application/json", begin_take},
-    {"POST", "/ends", handle_ends, &take, "application/json", NULL},
-    {"GET", "/cached", handle_cached, NULL, NULL, NULL},
-    {"GET", "/trace", handle_trace, NULL, NULL, NULL},
-    {"PUT", "/things/{a}", handle_echo, NULL, "application/json", NULL},
+    {"GET", "/", handle_text, "root", NULL, NULL, NULL},
+    {"GET", "/things", handle_text, "things", NULL, NULL, NULL},
+    {"POST", "/things", handle_echo, NULL, "application/json", NULL, NULL},
+    {"GET", "/things/special", handle_text, "special", NULL, NULL, NULL},
+    {"GET", "/things/{a}", handle_text, "one", NULL, NULL, NULL},
+    {"GET", "/things/{a}/parts/{b}", handle_segments, NULL, NULL, NULL, NULL},
+    {"GET", "/query", handle_query, NULL, NULL, NULL, NULL},
+    {"GET", "/late", handle_leave, NULL, NULL, NULL, NULL},
+    {"GET", "/problem", handle_problem, NULL, NULL, NULL, NULL},
+    {"GET", "/busy", handle_for_now, NULL, NULL, NULL, NULL},
+    {"POST", "/take", handle_take, &take, "application/json", begin_take, NULL},
+    {"POST", "/ends", handle_ends, &take, "application/json", NULL, NULL},
+    {"GET", "/cached", handle_cached, NULL, NULL, NULL, NULL},
+    {"GET", "/trace", handle_trace, NULL, NULL, NULL, NULL},
+    {"PUT", "/things/{a}", handle_echo, NULL, "application/json", NULL, NULL},
 };
 
 static http_cors_t cors; /* of the servers that are started next */
