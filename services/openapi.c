@@ -174,11 +174,23 @@ static void set_unless_empty(json_t *object, const char *key, json_t *value) {
         json_decref(value);
 }
 
+static json_t *links_of(builder_t *builder, const openapi_link_t *links) {
+    json_t *out = json_object();
+    for (; links && links->operation; links++) {
+        char *name = expand(builder, links->operation);
+        json_object_set_new(out, name,
+                            json_pack("{s:s, s:o}", "operationId", name, "parameters", json_of(builder, links->params)));
+        free(name);
+    }
+    return out;
+}
+
 static json_t *answer_of(builder_t *builder, const openapi_answer_t *answer) {
     json_t *out = json_object();
     set_text(builder, out, "description", answer->about);
     set_unless_empty(out, "headers", headers_of(builder, answer->headers));
     set_unless_empty(out, "content", content_of(builder, answer->bodies));
+    set_unless_empty(out, "links", links_of(builder, answer->links));
     return out;
 }
 
@@ -246,8 +258,11 @@ static json_t *problems_of(builder_t *builder, const same_code_t *same) {
         add_problem(builder, same->rows[i], &about, types, examples, headers);
         strbuf_addf(&name, ".%s", same->rows[i]->type);
     }
-    json_t *schema = json_pack("{s:s, s:{s:{s:o}, s:{s:i}}}", "$ref", COMPONENTS "schemas/problem", "properties", "type",
-                               "enum", types, "status", "const", same->code);
+    char title[24]; /* of which code that is made from the document takes a name */
+    snprintf(title, sizeof title, "Problem %d", same->code);
+    json_t *schema = json_pack("{s:s, s:[{s:s}, {s:s, s:{s:{s:s, s:o}, s:{s:s, s:[i]}}}]}", "title", title, "allOf", "$ref",
+                               COMPONENTS "schemas/problem", "type", "object", "properties", "type", "type", "string",
+                               "enum", types, "status", "type", "integer", "enum", same->code);
     json_t *out = json_pack("{s:s, s:{s:{s:o, s:o}}}", "description", about.data, "content", "application/problem+json",
                             "schema", schema, "examples", examples);
     set_unless_empty(out, "headers", headers);

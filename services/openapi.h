@@ -37,11 +37,18 @@ typedef struct openapi_body {
     const char *example; /* NULL: none */
 } openapi_body_t;
 
+/* What an answer leads to: an operation of the same document, and its parameters out of the answer. */
+typedef struct openapi_link {
+    const char *operation; /* its id; the link has that name */
+    const char *params;    /* JSON: {"id": "$response.body#/id"} */
+} openapi_link_t;
+
 typedef struct openapi_answer {
     int code;
     const char *about;
     const openapi_body_t *bodies; /* NULL: it has none */
     const openapi_header_t *const *headers;
+    const openapi_link_t *links; /* NULL: it leads nowhere */
 } openapi_answer_t;
 
 /* A problem (RFC 9457); those of the same code are one answer. */

@@ -38,15 +38,15 @@ const openapi_operation_t operation_health = {
     .id = "health",
     .tag = TAG_SERVICE,
     .summary = "Whether the process lives",
-    .answers = ANSWERS({200, "It does.", JSON_BODY("health"), NULL}),
+    .answers = ANSWERS({200, "It does.", JSON_BODY("health"), NULL, NULL}),
 };
 
 const openapi_operation_t operation_ready = {
     .id = "ready",
     .tag = TAG_SERVICE,
     .summary = "Whether it can do its work now",
-    .answers = ANSWERS({200, "It can.", JSON_BODY("readiness"), NULL},
-                       {503, "It cannot; the reason is said.", JSON_BODY("readiness"), NULL}),
+    .answers = ANSWERS({200, "It can.", JSON_BODY("readiness"), NULL, NULL},
+                       {503, "It cannot; the reason is said.", JSON_BODY("readiness"), NULL, NULL}),
 };
 
 const openapi_operation_t operation_metrics = {
@@ -54,7 +54,7 @@ const openapi_operation_t operation_metrics = {
     .tag = TAG_SERVICE,
     .summary = "Metrics for Prometheus",
     .answers = ANSWERS({200, "All metrics, in Prometheus' text format.",
-                        BODIES({"text/plain", JSON({"type": "string"}), NULL}), NULL}),
+                        BODIES({"text/plain", JSON({"type": "string"}), NULL}), NULL, NULL}),
 };
 
 const openapi_operation_t operation_directory = {
@@ -62,8 +62,8 @@ const openapi_operation_t operation_directory = {
     .tag = TAG_SERVICE,
     .summary = "What there is",
     .params = PARAMS(&param_if_none_match),
-    .answers = ANSWERS({200, "Collections and links.", JSON_BODY("directory"), HEADERS(&header_etag)},
-                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag)}),
+    .answers = ANSWERS({200, "Collections and links.", JSON_BODY("directory"), HEADERS(&header_etag), NULL},
+                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
 };
 
 const openapi_operation_t operation_openapi = {
@@ -72,8 +72,8 @@ const openapi_operation_t operation_openapi = {
     .summary = "This document",
     .params = PARAMS(&param_if_none_match),
     .answers = ANSWERS({200, "An OpenAPI 3.1 document.", BODIES({"application/json", JSON({"type": "object"}), NULL}),
-                        HEADERS(&header_etag)},
-                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag)}),
+                        HEADERS(&header_etag), NULL},
+                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
 };
 
 const openapi_operation_t operation_docs = {
@@ -83,8 +83,8 @@ const openapi_operation_t operation_docs = {
     .params = PARAMS(&param_if_none_match),
     .answers = ANSWERS({200, "A page that shows it, and needs nothing from elsewhere.",
                         BODIES({"text/html", JSON({"type": "string"}), NULL}),
-                        HEADERS(&header_etag, &header_cache_control, &header_csp)},
-                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag)}),
+                        HEADERS(&header_etag, &header_cache_control, &header_csp), NULL},
+                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(&problem_no_viewer),
 };
 
@@ -101,7 +101,7 @@ const openapi_operation_t operation_docs_file = {
                         BODIES({"text/css", JSON({"type": "string"}), NULL},
                                {"text/javascript", JSON({"type": "string"}), NULL},
                                {"image/png", JSON({"type": "string", "contentMediaType": "image/png"}), NULL}),
-                        HEADERS(&header_etag, &header_cache_control)},
-                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag)}),
+                        HEADERS(&header_etag, &header_cache_control), NULL},
+                       {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(&problem_no_file, &problem_no_viewer),
 };

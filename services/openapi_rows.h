@@ -9,6 +9,7 @@
 #define HEADERS(...) ((const openapi_header_t *const[]){__VA_ARGS__, NULL})
 #define PROBLEMS(...) ((const openapi_problem_t *const[]){__VA_ARGS__, NULL})
 #define ANSWERS(...) ((const openapi_answer_t[]){__VA_ARGS__, {0}})
+#define LINKS(...) ((const openapi_link_t[]){__VA_ARGS__, {0}})
 #define BODIES(...) ((const openapi_body_t[]){__VA_ARGS__, {0}})
 /* A body of JSON with a schema of the components: JSON_BODY("${Type}"). */
 #define JSON_BODY(name) BODIES({"application/json", "{\"$ref\":\"#/components/schemas/" name "\"}", NULL})

@@ -7,7 +7,7 @@
 
 static const openapi_param_t param_if_match = {
     "header", "If-Match", "The ETag of the version that the change is meant for (RFC 9110), or *: any of what exists.",
-    JSON({"type": "string", "pattern": "^(?:\\*|(?:W/)?\"[^\"]*\")$"}), JSON("\"3\"")};
+    JSON({"type": "string", "anyOf": [{"const": "*"}, {"pattern": "^(W/)?\"[!#-~]*\"$"}]}), JSON("\"3\"")};
 
 static const openapi_param_t param_create_only = {
     "header", "If-None-Match", "Creates, under the id of the path, what must not exist yet. Not together with If-Match.",
@@ -59,7 +59,9 @@ static const openapi_problem_t linked = {409, "linked", "What was to be deleted 
 static const openapi_problem_t version_mismatch = {
     412, "version-mismatch", "The entity is not at the version that If-Match names.", REJECTION};
 static const openapi_problem_t too_large = {
-    413, "too-large", "The command, or the data that a patch makes, is larger than a record can be.", REJECTION};
+    413, "too-large",
+    "The body has more than ${limits.bodyBytes} bytes, or the data that a patch makes is larger than a record can be.",
+    REJECTION};
 static const openapi_problem_t schema_violation = {
     422, "schema-violation", "The data does not match the type's schema; errors has every place.", REJECTION};
 static const openapi_problem_t patch_failed = {
@@ -83,14 +85,19 @@ static const openapi_problem_t unknown_fate = {
 
 /* ---- answers ---- */
 
+#define LINK_STATUS {"commandStatus", JSON({"id": "$response.body#/commandId"})}
+#define LINK_TO(operation) {operation, JSON({"id": "$response.body#/id"})}
+#define LINKS_TO_CHANGES LINK_TO("put${Type}"), LINK_TO("patch${Type}"), LINK_TO("replace${Type}"), LINK_TO("delete${Type}")
+
 #define ACKNOWLEDGED                                                                                                   \
-    {202, "The log has the command: it gets exactly one outcome.", JSON_BODY("acknowledgement"), HEADERS(&header_location)}
+    {202, "The log has the command: it gets exactly one outcome.", JSON_BODY("acknowledgement"),                       \
+     HEADERS(&header_location), LINKS(LINK_STATUS, LINKS_TO_CHANGES)}
 #define CREATED                                                                                                        \
     {201, "It waited, and the entity is created.", JSON_BODY("outcome"),                                              \
-     HEADERS(&header_location, &header_etag, &header_preference_applied)}
+     HEADERS(&header_location, &header_etag, &header_preference_applied), LINKS(LINK_STATUS, LINKS_TO_CHANGES)}
 #define DONE                                                                                                           \
     {200, "It waited, and the command is carried out.", JSON_BODY("outcome"),                                         \
-     HEADERS(&header_etag, &header_preference_applied)}
+     HEADERS(&header_etag, &header_preference_applied), LINKS(LINK_STATUS)}
 
 /* ---- operations ---- */
 
@@ -131,8 +138,9 @@ const openapi_operation_t operation_patch = {
     .about = "The patch is applied to the latest data when the command is decided. What it makes must match the schema.",
     .params = PARAMS(&param_id, &param_if_match, TERMS),
     .bodies = BODIES({"application/merge-patch+json",
-                      JSON({"description": "Members to set; null removes one (RFC 7396)."}), JSON({"description": null})},
-                     {"application/json-patch+json", JSON({"description": "A list of operations (RFC 6902)."}),
+                      JSON({"type": "object", "description": "Members to set; null removes one (RFC 7396)."}),
+                      JSON({"description": null})},
+                     {"application/json-patch+json", JSON({"$ref": "#/components/schemas/json-patch"}),
                       JSON([{"op": "test", "path": "/title", "value": "Hello"}])}),
     .answers = ANSWERS(DONE, ACKNOWLEDGED),
     .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &schema_violation, &patch_failed, &link_missing),
@@ -156,6 +164,6 @@ const openapi_operation_t operation_command_status = {
     .about = "Until there is an outcome it is pending, for ${limits.pendingSeconds} seconds at most; outcomes are known for "
              "${retention.outcomesHours} hours.",
     .params = PARAMS(&param_id),
-    .answers = ANSWERS({200, "What became of it so far.", JSON_BODY("command-status"), NULL}),
+    .answers = ANSWERS({200, "What became of it so far.", JSON_BODY("command-status"), NULL, NULL}),
     .problems = PROBLEMS(&no_such_command, &problem_internal, &problem_store_unavailable),
 };

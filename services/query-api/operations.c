@@ -27,13 +27,17 @@ static const openapi_problem_t gone = {410, "gone", "The entity was deleted.", N
 
 /* ---- operations ---- */
 
+#define LINK_TO_FIRST(operation) {operation, JSON({"id": "$response.body#/items/0/id"})}
+
+
 const openapi_operation_t operation_list = {
     .id = "list${Type}",
     .tag = "${Type}",
     .summary = "A list, page by page",
     .about = "All that is not deleted, by id. What stays as it is while the list is read is there exactly once.",
     .params = PARAMS(&param_limit, &param_order, &param_cursor),
-    .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.page"), NULL}),
+    .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.page"), NULL,
+                        LINKS(LINK_TO_FIRST("get${Type}"), LINK_TO_FIRST("history${Type}"))}),
     .problems = PROBLEMS(OF_ALL, &invalid_cursor),
 };
 
@@ -42,8 +46,8 @@ const openapi_operation_t operation_get = {
     .tag = "${Type}",
     .summary = "An entity as it is now",
     .params = PARAMS(&param_id, &param_if_none_match),
-    .answers = ANSWERS({200, "The entity.", JSON_BODY("${Type}.entity"), HEADERS(&header_etag)},
-                       {304, "It is at the version that the client has.", NULL, HEADERS(&header_etag)}),
+    .answers = ANSWERS({200, "The entity.", JSON_BODY("${Type}.entity"), HEADERS(&header_etag), NULL},
+                       {304, "It is at the version that the client has.", NULL, HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(OF_ALL, &problem_not_found, &gone),
 };
 
@@ -53,6 +57,6 @@ const openapi_operation_t operation_history = {
     .summary = "An entity's history, page by page",
     .about = "Its events as they are in the log, from the oldest on; also of what was deleted.",
     .params = PARAMS(&param_id, &param_limit, &param_after),
-    .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.history"), NULL}),
+    .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.history"), NULL, NULL}),
     .problems = PROBLEMS(OF_ALL, &problem_not_found),
 };

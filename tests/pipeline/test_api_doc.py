@@ -6,8 +6,8 @@ from harness import ROOT
 from tour import follow, steps
 
 PAGE = (ROOT / "docs/api.md").read_text()
-SOURCES = [ROOT / "common/http.c", *(ROOT / "services/command-api").glob("*.c"), *(ROOT / "services/query-api").glob("*.c"),
-           ROOT / "services/validator/rules.c"]
+SOURCES = [ROOT / "common/http.c", ROOT / "services/docs.c", *(ROOT / "services/command-api").glob("*.c"),
+           *(ROOT / "services/query-api").glob("*.c"), ROOT / "services/validator/rules.c"]
 
 
 def test_every_command_of_the_page_on_the_apis_answers_as_it_is_shown(shell):

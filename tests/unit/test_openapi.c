@@ -21,7 +21,7 @@ static const openapi_operation_t create = {
     .summary = "Below ${base}: ${type}Created",
     .params = PARAMS(&param_wait),
     .bodies = JSON_BODY("${Type}"),
-    .answers = ANSWERS({201, "Done.", JSON_BODY("${Type}.entity"), HEADERS(&header_etag)}),
+    .answers = ANSWERS({201, "Done.", JSON_BODY("${Type}.entity"), HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(&busy, &full),
 };
 static const openapi_operation_t get = {
@@ -76,8 +76,9 @@ static void problems_of_a_status_are_one_answer_with_all_their_types(void **stat
     const http_route_t routes[] = {CREATE("/entries")};
     json_t *document = built(&model, routes, 1, &error);
     says(document, "paths /entries post responses 429", "{\"$ref\":\"#/components/responses/429.busy.full\"}");
-    says(document, "components responses 429.busy.full content application/problem+json schema properties",
-         "{\"type\":{\"enum\":[\"/problems/busy\",\"/problems/full\"]},\"status\":{\"const\":429}}");
+    says(document, "components responses 429.busy.full content application/problem+json schema allOf 1 properties",
+         "{\"type\":{\"type\":\"string\",\"enum\":[\"/problems/busy\",\"/problems/full\"]},"
+         "\"status\":{\"type\":\"integer\",\"enum\":[429]}}");
     says(document, "components responses 429.busy.full headers Retry-After", "{\"$ref\":\"#/components/headers/Retry-After\"}");
     says(document, "components responses 429.busy.full content application/problem+json examples full value",
          "{\"type\":\"/problems/full\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"Full.\"}");
