@@ -66,10 +66,8 @@ static void answer_missing(http_request_t *request) {
                  "The viewer is not installed: ./control.sh setup brings it. The document is at /openapi.json.", NULL);
 }
 
-/* The same browser asks again only whether it changed. */
 static void answer(http_request_t *request, const char *etag, const char *media_type, strbuf_t *body) {
     http_add_header(request, "ETag", etag);
-    http_add_header(request, "Cache-Control", "no-cache");
     if (http_has_etag(request, etag)) {
         strbuf_clear(body);
         http_answer(request, 304, "", body);

@@ -22,6 +22,7 @@ EMBED(openapi_schemas_text, "schemas/api.json");
 typedef struct builder {
     const openapi_options_t *options;
     const entity_type_t *type; /* of the route at hand; NULL: none */
+    bool is_get;               /* it is one of GET */
     json_t *document, *components;
     err_t *error; /* the first one stays */
 } builder_t;
@@ -116,6 +117,40 @@ static void set_json(builder_t *builder, json_t *object, const char *key, const 
     if (template) json_object_set_new(object, key, json_of(builder, template));
 }
 
+/* ---- what the HTTP server does for all ---- */
+
+/* Request headers of every operation. */
+static const openapi_param_t of_requests[] = {
+    {"header", "X-Request-Id",
+     "The request's id: 1 to 128 letters, digits and - . _ ~ + / = : @ |. Another one is replaced, and where there is none "
+     "one is made.",
+     JSON({"type": "string"}), JSON("my-request-7")},
+    {"header", "traceparent", "The trace that the request is part of (W3C Trace Context).", JSON({"type": "string"}),
+     JSON("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")},
+    {"header", "tracestate", "What comes with the trace (W3C Trace Context).", JSON({"type": "string"}), NULL},
+};
+
+/* Headers of every answer of which this is true. */
+typedef enum answers { TO_ALL = 0, TO_GET = 1, WITH_BODY = 2, FROM_BROWSERS = 4 } answers_t;
+
+static const struct {
+    answers_t of;
+    openapi_header_t header;
+} of_answers[] = {
+    {TO_ALL, {"X-Request-Id", "The request's id, in the records too that come of it.", JSON({"type": "string"}), NULL, true}},
+    {TO_ALL, {"traceparent", "The trace that the request is part of.", JSON({"type": "string"}), NULL, true}},
+    {TO_GET, {"Cache-Control", "That what is kept must be asked for again before it is used.", JSON({"type": "string"}),
+              JSON("no-cache"), true}},
+    {WITH_BODY, {"X-Content-Type-Options", "That Content-Type says what it is.",
+                 JSON({"type": "string", "enum": ["nosniff"]}), NULL, true}},
+    {FROM_BROWSERS, {"Access-Control-Allow-Origin", "Whose pages may read the answer (CORS).", JSON({"type": "string"}), NULL,
+                     false}},
+    {FROM_BROWSERS, {"Access-Control-Expose-Headers", "Which headers they may read.", JSON({"type": "string"}), NULL, false}},
+    {FROM_BROWSERS, {"Access-Control-Allow-Credentials", "That cookies and the like may come along.",
+                     JSON({"type": "string", "enum": ["true"]}), NULL, false}},
+    {FROM_BROWSERS, {"Vary", "What the answer depends on.", JSON({"type": "string"}), JSON("Origin"), false}},
+};
+
 /* ---- components ---- */
 
 /* Puts `value`, which it steals, among the components of a kind, and returns a reference to it. Where another one has
@@ -142,18 +177,25 @@ static json_t *param_of(builder_t *builder, const openapi_param_t *param) {
     return shared(builder, "parameters", param->name, out);
 }
 
-static json_t *headers_of(builder_t *builder, const openapi_header_t *const *headers) {
-    json_t *out = json_object();
-    for (; headers && *headers; headers++) {
-        const openapi_header_t *row = *headers;
-        json_t *header = json_object();
-        set_text(builder, header, "description", row->about);
-        if (row->always) json_object_set_new(header, "required", json_true());
-        set_json(builder, header, "schema", row->schema);
-        set_json(builder, header, "example", row->example);
-        json_object_set_new(out, row->name, shared(builder, "headers", row->name, header));
-    }
-    return out;
+static void add_header(builder_t *builder, json_t *out, const openapi_header_t *row) {
+    json_t *header = json_object();
+    set_text(builder, header, "description", row->about);
+    if (row->always) json_object_set_new(header, "required", json_true());
+    set_json(builder, header, "schema", row->schema);
+    set_json(builder, header, "example", row->example);
+    json_object_set_new(out, row->name, shared(builder, "headers", row->name, header));
+}
+
+static void add_headers(builder_t *builder, json_t *out, const openapi_header_t *const *headers) {
+    for (; headers && *headers; headers++) add_header(builder, out, *headers);
+}
+
+/* Those that the HTTP server adds to an answer of the route at hand. */
+static void add_common_headers(builder_t *builder, json_t *out, bool has_body) {
+    unsigned is = (builder->is_get ? TO_GET : 0) | (has_body ? WITH_BODY : 0) |
+             (builder->options->settings->http.cors.origins_count > 0 ? FROM_BROWSERS : 0);
+    for (size_t i = 0; i < ARRAY_LEN(of_answers); i++)
+        if ((of_answers[i].of & is) == of_answers[i].of) add_header(builder, out, &of_answers[i].header);
 }
 
 static json_t *content_of(builder_t *builder, const openapi_body_t *bodies) {
@@ -186,9 +228,11 @@ static json_t *links_of(builder_t *builder, const openapi_link_t *links) {
 }
 
 static json_t *answer_of(builder_t *builder, const openapi_answer_t *answer) {
-    json_t *out = json_object();
+    json_t *out = json_object(), *headers = json_object();
     set_text(builder, out, "description", answer->about);
-    set_unless_empty(out, "headers", headers_of(builder, answer->headers));
+    add_headers(builder, headers, answer->headers);
+    add_common_headers(builder, headers, answer->bodies != NULL);
+    json_object_set_new(out, "headers", headers);
     set_unless_empty(out, "content", content_of(builder, answer->bodies));
     set_unless_empty(out, "links", links_of(builder, answer->links));
     return out;
@@ -242,9 +286,7 @@ static void add_problem(builder_t *builder, const openapi_problem_t *row, strbuf
     strbuf_addf(about, "%s%s", about->len ? " Or: " : "", text);
     json_array_append_new(types, json_string(type));
     json_object_set_new(examples, row->type, example_of(builder, row));
-    json_t *own = headers_of(builder, row->headers);
-    json_object_update(headers, own);
-    json_decref(own);
+    add_headers(builder, headers, row->headers);
     free(type);
     free(text);
 }
@@ -258,6 +300,8 @@ static json_t *problems_of(builder_t *builder, const same_code_t *same) {
         add_problem(builder, same->rows[i], &about, types, examples, headers);
         strbuf_addf(&name, ".%s", same->rows[i]->type);
     }
+    add_common_headers(builder, headers, true);
+    if (!builder->is_get) strbuf_adds(&name, ".change"); /* whose headers are others */
     char title[24]; /* of which code that is made from the document takes a name */
     snprintf(title, sizeof title, "Problem %d", same->code);
     json_t *schema = json_pack("{s:s, s:[{s:s}, {s:s, s:{s:{s:s, s:o}, s:{s:s, s:[i]}}}]}", "title", title, "allOf", "$ref",
@@ -265,7 +309,7 @@ static json_t *problems_of(builder_t *builder, const same_code_t *same) {
                                "enum", types, "status", "type", "integer", "enum", same->code);
     json_t *out = json_pack("{s:s, s:{s:{s:o, s:o}}}", "description", about.data, "content", "application/problem+json",
                             "schema", schema, "examples", examples);
-    set_unless_empty(out, "headers", headers);
+    json_object_set_new(out, "headers", headers);
     out = shared(builder, "responses", name.data, out);
     strbuf_free(&name);
     strbuf_free(&about);
@@ -332,7 +376,9 @@ static json_t *operation_of(builder_t *builder, const http_route_t *route, const
     set_text(builder, out, "description", operation->about);
     for (const openapi_param_t *const *row = operation->params; row && *row; row++)
         json_array_append_new(params, param_of(builder, *row));
-    set_unless_empty(out, "parameters", params);
+    for (size_t i = 0; i < ARRAY_LEN(of_requests); i++)
+        json_array_append_new(params, param_of(builder, &of_requests[i]));
+    json_object_set_new(out, "parameters", params);
     if (operation->bodies)
         json_object_set_new(out, "requestBody",
                             json_pack("{s:b, s:s, s:o}", "required", 1, "description",
@@ -360,6 +406,7 @@ static void add_route(builder_t *builder, json_t *paths, const http_route_t *rou
         return;
     }
     builder->type = openapi_type_of(builder->options->types, route->path);
+    builder->is_get = !strcmp(route->method, "GET");
     json_t *path = json_object_get(paths, route->path);
     if (!path) json_object_set_new(paths, route->path, path = json_object());
     json_object_set_new(path, method, operation_of(builder, route, route->about));
@@ -434,7 +481,10 @@ json_t *openapi_build(const openapi_options_t *options, err_t *error) {
     builder.document = json_pack("{s:s, s:{s:s, s:s, s:s}, s:[{s:s}], s:o, s:o}", "openapi", "3.1.0", "info", "title",
                                  options->title, "version", ODRADEK_VERSION, "description", options->about, "servers",
                                  "url", "/", "paths", paths, "components", builder.components);
-    for (size_t i = 0; i < options->routes_count; i++) add_route(&builder, paths, &options->routes[i]);
+    for (int rest = 0; rest < 2; rest++) /* the types first: what people come for */
+        for (size_t i = 0; i < options->routes_count; i++)
+            if ((openapi_type_of(options->types, options->routes[i].path) == NULL) == (rest == 1))
+                add_route(&builder, paths, &options->routes[i]);
     add_used_schemas(&builder);
     if (!error->text[0]) return builder.document;
     json_decref(builder.document);

@@ -14,9 +14,6 @@ const openapi_header_t header_etag = {
 const openapi_header_t header_retry_after = {
     "Retry-After", "In how many seconds to try again.", JSON({"type": "integer", "minimum": 0}), "1", true};
 
-static const openapi_header_t header_cache_control = {
-    "Cache-Control", "How long what is sent may be used.", JSON({"type": "string"}), NULL, true};
-
 static const openapi_header_t header_csp = {
     "Content-Security-Policy", "What the page may load: nothing from elsewhere.", JSON({"type": "string"}), NULL, true};
 
@@ -83,7 +80,7 @@ const openapi_operation_t operation_docs = {
     .params = PARAMS(&param_if_none_match),
     .answers = ANSWERS({200, "A page that shows it, and needs nothing from elsewhere.",
                         BODIES({"text/html", JSON({"type": "string"}), NULL}),
-                        HEADERS(&header_etag, &header_cache_control, &header_csp), NULL},
+                        HEADERS(&header_etag, &header_csp), NULL},
                        {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(&problem_no_viewer),
 };
@@ -101,7 +98,7 @@ const openapi_operation_t operation_docs_file = {
                         BODIES({"text/css", JSON({"type": "string"}), NULL},
                                {"text/javascript", JSON({"type": "string"}), NULL},
                                {"image/png", JSON({"type": "string", "contentMediaType": "image/png"}), NULL}),
-                        HEADERS(&header_etag, &header_cache_control), NULL},
+                        HEADERS(&header_etag), NULL},
                        {304, "It is as the client has it.", NULL, HEADERS(&header_etag), NULL}),
     .problems = PROBLEMS(&problem_no_file, &problem_no_viewer),
 };

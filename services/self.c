@@ -16,7 +16,7 @@
     "Odradek's %s: it %s.\n\nErrors are problems as RFC 9457 has them; the `type` of each is stable. Where there is GET " \
     "there is HEAD, and every path answers OPTIONS with the methods that it knows in `Allow`; these are not listed. A "   \
     "method that a path does not know is 405 (`/problems/method-not-allowed`), a path that does not exist 404 "           \
-    "(`/problems/not-found`)."
+    "(`/problems/not-found`). Where settings list origins (`http.cors`), OPTIONS answers their browsers' preflights, too."
 
 /* A text that stays as it is while the service runs. */
 typedef struct fixed {

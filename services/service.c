@@ -125,10 +125,10 @@ static int load(frame_t *frame, const char *path, err_t *error) {
 #define SHOWN(path_, handle_, about_)                                                                                  \
     (http_route_t){.method = "GET", .path = path_, .handle = handle_, .context = frame, .about = about_}
 
-/* The routes that a service has of its own, and those of every service; an API also tells what it is. */
+/* The routes of every service, and for an API those by which it tells what it is, and its own. */
 static status_t fill_routes(frame_t *frame, http_route_t *routes, size_t *count, err_t *error) {
     const service_t *service = frame->service;
-    *count = service->routes ? service->routes(frame->self, routes) : 0;
+    *count = 0;
     routes[(*count)++] = SHOWN("/health", handle_health, &operation_health);
     routes[(*count)++] = SHOWN("/ready", handle_ready, &operation_ready);
     routes[(*count)++] = SHOWN("/metrics", handle_metrics, &operation_metrics);
@@ -136,6 +136,7 @@ static status_t fill_routes(frame_t *frame, http_route_t *routes, size_t *count,
     frame->description = self_new(&(self_options_t){service->name, service->about, frame->settings, frame->types});
     self_routes(frame->description, routes + *count);
     *count += SELF_ROUTES;
+    *count += service->routes(frame->self, routes + *count);
     return self_describe(frame->description, routes, *count, error);
 }
 

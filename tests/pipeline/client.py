@@ -9,6 +9,16 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 
+SEEN = set()  # of (port, method, path, status, media type, problem's type, names of headers): all answers of the run
+
+
+def note_answer(port, method, path, answer):
+    media_type = (answer.headers.get("Content-Type") or "").split(";")[0]
+    kind = answer.json.get("type") if media_type == "application/problem+json" and answer.body else None
+    SEEN.add((port, method, path.split("?")[0], answer.status, media_type, kind,
+              frozenset(name.lower() for name in answer.headers)))
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status = status
@@ -60,6 +70,7 @@ class Http:
             raise ConnectionError(f"{method} {path} on port {self.port}: {type(lost).__name__} {lost}") from lost
         if response.will_close:
             self.close()
+        note_answer(self.port, method, path, answer)
         return answer
 
     def get(self, path, headers=None):

@@ -80,7 +80,7 @@ def test_queries_know_no_other_method_than_get(pipeline, method, path):
     assert {word.strip() for word in answer.headers["Allow"].split(",")} >= {"GET", "HEAD"}
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/entries/a/b", "/entries/a/events/1", "/commands/some-id"])
+@pytest.mark.parametrize("path", ["/nothing", "/entries/a/b", "/entries/a/events/1", "/commands/some-id"])
 def test_unknown_paths_are_404(pipeline, path):
     problem(pipeline.query.get(path), 404)
 

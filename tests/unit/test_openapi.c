@@ -63,8 +63,8 @@ static void texts_name_the_type_and_the_settings(void **state) {
     says(document, "paths /assets post tags", "[\"Asset\"]");
     says(document, "components parameters Wait schema", "{\"type\":\"integer\",\"maximum\":7}");
     says(document, "paths /entries/{id} get parameters 0", "{\"$ref\":\"#/components/parameters/id\"}");
-    says(document, "paths /entries post responses 413", "{\"$ref\":\"#/components/responses/413.too-large\"}");
-    says(document, "components responses 413.too-large description", "\"The body has more than 2000 bytes, as it came or inflated.\"");
+    says(document, "paths /entries post responses 413", "{\"$ref\":\"#/components/responses/413.too-large.change\"}");
+    says(document, "components responses 413.too-large.change description", "\"The body has more than 2000 bytes, as it came or inflated.\"");
     json_decref(document);
     model_free(&model);
 }
@@ -75,12 +75,12 @@ static void problems_of_a_status_are_one_answer_with_all_their_types(void **stat
     model_t model = model_new("");
     const http_route_t routes[] = {CREATE("/entries")};
     json_t *document = built(&model, routes, 1, &error);
-    says(document, "paths /entries post responses 429", "{\"$ref\":\"#/components/responses/429.busy.full\"}");
-    says(document, "components responses 429.busy.full content application/problem+json schema allOf 1 properties",
+    says(document, "paths /entries post responses 429", "{\"$ref\":\"#/components/responses/429.busy.full.change\"}");
+    says(document, "components responses 429.busy.full.change content application/problem+json schema allOf 1 properties",
          "{\"type\":{\"type\":\"string\",\"enum\":[\"/problems/busy\",\"/problems/full\"]},"
          "\"status\":{\"type\":\"integer\",\"enum\":[429]}}");
-    says(document, "components responses 429.busy.full headers Retry-After", "{\"$ref\":\"#/components/headers/Retry-After\"}");
-    says(document, "components responses 429.busy.full content application/problem+json examples full value",
+    says(document, "components responses 429.busy.full.change headers Retry-After", "{\"$ref\":\"#/components/headers/Retry-After\"}");
+    says(document, "components responses 429.busy.full.change content application/problem+json examples full value",
          "{\"type\":\"/problems/full\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"Full.\"}");
     json_decref(document);
     model_free(&model);
