@@ -38,6 +38,7 @@ static const struct variable {
     const char *name;
     size_t offset; /* of an int in the settings */
 } variables[] = {
+    {"limits.batchItems", offsetof(settings_t, limits.batch_items)},
     {"limits.bodyBytes", offsetof(settings_t, limits.body_bytes)},
     {"limits.pendingCommands", offsetof(settings_t, limits.pending_commands)},
     {"limits.pendingSeconds", offsetof(settings_t, limits.pending_seconds)},
@@ -55,6 +56,55 @@ static bool add_setting(const builder_t *builder, strbuf_t *out, const char *nam
     return false;
 }
 
+/* ---- lists of a type's members, as JSON ---- */
+
+static void add_item(strbuf_t *out, const char *before, const char *name) {
+    char *text = mem_printf("%s%s", before, name);
+    if (out->len > 0 && !strchr("[{", out->data[out->len - 1])) strbuf_addc(out, ',');
+    strbuf_add_jsons(out, text);
+    free(text);
+}
+
+/* What lists can be sorted by: "id", "-id" and so on. */
+static void add_sorts(strbuf_t *out, const entity_type_t *type) {
+    strbuf_adds(out, "[\"id\",\"-id\"");
+    for (size_t i = 0; i < type->indexes_count; i++) {
+        add_item(out, "", type->indexes[i]);
+        add_item(out, "-", type->indexes[i]);
+    }
+    strbuf_addc(out, ']');
+}
+
+/* What lists can be filtered by, as properties. */
+static void add_filters(strbuf_t *out, const entity_type_t *type) {
+    strbuf_adds(out, "{\"id\":{\"type\":\"string\"}");
+    for (size_t i = 0; i < type->indexes_count; i++) {
+        add_item(out, "", type->indexes[i]);
+        strbuf_adds(out, ":{\"type\":\"string\"}");
+    }
+    strbuf_addc(out, '}');
+}
+
+static void add_links(strbuf_t *out, const entity_type_t *type) {
+    strbuf_addc(out, '[');
+    for (size_t i = 0; i < type->links_count; i++) add_item(out, "", type->links[i].name);
+    strbuf_addc(out, ']');
+}
+
+static const struct list {
+    const char *name;
+    void (*add)(strbuf_t *out, const entity_type_t *type);
+} lists[] = {{"sorts", add_sorts}, {"filters", add_filters}, {"links", add_links}};
+
+static bool add_list(strbuf_t *out, const entity_type_t *type, const char *name, size_t len) {
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        if (strlen(lists[i].name) != len || strncmp(lists[i].name, name, len) != 0) continue;
+        lists[i].add(out, type);
+        return true;
+    }
+    return false;
+}
+
 static bool add_variable(const builder_t *builder, strbuf_t *out, const char *name, size_t len) {
     const entity_type_t *type = builder->type;
     if (type && len == 4 && !strncmp(name, "Type", len)) {
@@ -65,7 +115,7 @@ static bool add_variable(const builder_t *builder, strbuf_t *out, const char *na
     } else if (type && len == 4 && !strncmp(name, "base", len)) {
         strbuf_adds(out, type->base);
     } else {
-        return add_setting(builder, out, name, len);
+        return (type && add_list(out, type, name, len)) || add_setting(builder, out, name, len);
     }
     return true;
 }
@@ -168,11 +218,21 @@ static json_t *shared(builder_t *builder, const char *kind, const char *name, js
     return value;
 }
 
+/* How a parameter of several values is written: a list with commas, an object as name[member]=value. */
+static void set_style(json_t *param) {
+    const char *type = json_text(json_object_get(param, "schema"), "type");
+    if (!type || (strcmp(type, "array") && strcmp(type, "object"))) return;
+    bool is_list = !strcmp(type, "array");
+    json_object_set_new(param, "style", json_string(is_list ? "form" : "deepObject"));
+    json_object_set_new(param, "explode", json_boolean(!is_list));
+}
+
 static json_t *param_of(builder_t *builder, const openapi_param_t *param) {
     json_t *out = json_pack("{s:s, s:s}", "name", param->name, "in", param->in);
     set_text(builder, out, "description", param->about);
     if (!strcmp(param->in, "path")) json_object_set_new(out, "required", json_true());
     set_json(builder, out, "schema", param->schema);
+    set_style(out);
     set_json(builder, out, "example", param->example);
     return shared(builder, "parameters", param->name, out);
 }
@@ -365,6 +425,11 @@ static void check_path(builder_t *builder, const http_route_t *route, const open
     if (braces != described || braces != found) fail(builder, "parameters are described otherwise than the path has them", route->path);
 }
 
+/* What names a type's links is no parameter of one that has none. */
+static bool has_param(const builder_t *builder, const openapi_param_t *param) {
+    return !strstr(param->schema, "${links}") || (builder->type && builder->type->links_count > 0);
+}
+
 static json_t *operation_of(builder_t *builder, const http_route_t *route, const openapi_operation_t *operation) {
     json_t *out = json_object(), *tags = json_array(), *params = json_array();
     check_bodies(builder, route, operation);
@@ -375,7 +440,7 @@ static json_t *operation_of(builder_t *builder, const http_route_t *route, const
     set_text(builder, out, "summary", operation->summary);
     set_text(builder, out, "description", operation->about);
     for (const openapi_param_t *const *row = operation->params; row && *row; row++)
-        json_array_append_new(params, param_of(builder, *row));
+        if (has_param(builder, *row)) json_array_append_new(params, param_of(builder, *row));
     for (size_t i = 0; i < ARRAY_LEN(of_requests); i++)
         json_array_append_new(params, param_of(builder, &of_requests[i]));
     json_object_set_new(out, "parameters", params);
@@ -425,6 +490,23 @@ static void add_schemas(builder_t *builder, json_t *schemas, const json_t *from)
     strbuf_free(&template);
 }
 
+/* A part of a type's data: `fields` of a request says which. What is asked of all of it is left out. */
+static void add_part(json_t *schemas, const char *name) {
+    static const char *const kept[] = {"title", "description", "type", "properties", "patternProperties",
+                                       "additionalProperties", "propertyNames"};
+    const json_t *whole = json_object_get(schemas, name);
+    json_t *part = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        json_t *value = json_object_get(whole, kept[i]);
+        if (value) json_object_set(part, kept[i], value);
+    }
+    char *key = mem_printf("%s.part", name), *title = mem_printf("Part of %s", name);
+    json_object_set_new(part, "title", json_string(title));
+    json_object_set_new(schemas, key, part);
+    free(key);
+    free(title);
+}
+
 static json_t *all_schemas(builder_t *builder) {
     const types_t *types = builder->options->types;
     json_t *schemas = json_deep_copy(types->schemas);
@@ -433,6 +515,7 @@ static json_t *all_schemas(builder_t *builder) {
     for (size_t i = 0; i < types->count; i++) {
         builder->type = &types->items[i];
         add_schemas(builder, schemas, json_object_get(templates, "of each type"));
+        add_part(schemas, types->items[i].name);
     }
     builder->type = NULL;
     json_decref(templates);

@@ -18,7 +18,7 @@ static const openapi_header_t header_csp = {
     "Content-Security-Policy", "What the page may load: nothing from elsewhere.", JSON({"type": "string"}), NULL, true};
 
 const openapi_problem_t problem_invalid_parameter = {
-    400, "invalid-parameter", "A query parameter is unknown, wrong, or there twice.", NULL};
+    400, "invalid-parameter", "A query parameter is unknown, wrong, there twice, or does not go with another.", NULL};
 const openapi_problem_t problem_not_found = {404, "not-found", "There is nothing of this id.", NULL};
 const openapi_problem_t problem_internal = {
     500, "internal", "A store refused to answer, or holds what cannot be read.", NULL};

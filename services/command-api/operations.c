@@ -45,6 +45,11 @@ static const openapi_header_t header_rejected_after = {
     "Preference-Applied", "That the answer waited, and for how long it would have (RFC 7240).", JSON({"type": "string"}),
     JSON("wait=10"), false};
 
+/* A batch may wait for its items, and its answer begin before they are decided. */
+static const openapi_header_t header_batch_waited = {
+    "Preference-Applied", "That the answer waited, and for how long it would have (RFC 7240).", JSON({"type": "string"}),
+    JSON("wait=10"), false};
+
 /* ---- problems ---- */
 
 #define REJECTION HEADERS(&header_rejected_after)
@@ -62,6 +67,8 @@ static const openapi_problem_t too_large = {
     413, "too-large",
     "The body has more than ${limits.bodyBytes} bytes, or the data that a patch makes is larger than a record can be.",
     REJECTION};
+static const openapi_problem_t too_many_items = {
+    413, "too-many-items", "The batch has more than ${limits.batchItems} items.", NULL};
 static const openapi_problem_t schema_violation = {
     422, "schema-violation", "The data does not match the type's schema; errors has every place.", REJECTION};
 static const openapi_problem_t patch_failed = {
@@ -105,10 +112,23 @@ const openapi_operation_t operation_create = {
     .id = "create${Type}",
     .tag = "${Type}",
     .summary = "Create, under an id that is given",
+    .about = "An array, or lines, of up to ${limits.batchItems} bodies creates many: each is a command of its own, and one that "
+             "is bad does not stop the others.",
     .params = PARAMS(TERMS),
-    .bodies = JSON_BODY("${Type}"),
-    .answers = ANSWERS(CREATED, ACKNOWLEDGED),
-    .problems = PROBLEMS(&invalid_json, OF_ALL, &already_exists, &schema_violation, &link_missing),
+    .bodies = BODIES({"application/json",
+                      JSON({"oneOf": [{"$ref": "#/components/schemas/${Type}"},
+                                      {"type": "array", "maxItems": ${limits.batchItems},
+                                       "items": {"$ref": "#/components/schemas/${Type}"}}]}),
+                      NULL},
+                     {"application/x-ndjson", JSON({"type": "string", "description": "A body on each line."}), NULL}),
+    .answers = ANSWERS({200, "An answer to each body of a batch.",
+                        BODIES({"application/json", JSON({"$ref": "#/components/schemas/batch-answer"}), NULL},
+                               {"application/x-ndjson", JSON({"type": "string", "description": "An item on each line."}),
+                                NULL}),
+                        HEADERS(&header_batch_waited), NULL},
+                       CREATED, ACKNOWLEDGED),
+    .problems =
+        PROBLEMS(&invalid_json, OF_ALL, &already_exists, &too_many_items, &schema_violation, &link_missing),
 };
 
 const openapi_operation_t operation_put = {

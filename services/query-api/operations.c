@@ -17,11 +17,45 @@ static const openapi_param_t param_after = {
     "query", "after", "A version: the events behind it.",
     JSON({"type": "integer", "format": "int64", "minimum": 0, "maximum": 9223372036854775806, "default": 0}), "2"};
 
+static const openapi_param_t param_sort = {
+    "query", "sort", "The member to sort by, with - before it the other way round. Not together with order.",
+    JSON({"type": "string", "enum": ${sorts}}), NULL};
+static const openapi_param_t param_filter = {
+    "query", "filter", "Only what has this value, or these values, as filter[id]=welcome.",
+    JSON({"type": "object", "additionalProperties": false, "maxProperties": 8, "properties": ${filters}}), NULL};
+static const openapi_param_t param_fields = {
+    "query", "fields", "Only these members of the data.",
+    JSON({"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^[^,]+$"}}), NULL};
+static const openapi_param_t param_include = {
+    "query", "include", "Adds the entities that these members lead to.",
+    JSON({"type": "array", "minItems": 1, "items": {"type": "string", "enum": ${links}}}), NULL};
+static const openapi_param_t param_count = {
+    "query", "count", "Adds how many there are on all pages together.", JSON({"type": "boolean", "default": false}), NULL};
+static const openapi_param_t param_version = {
+    "query", "version", "Shows the entity as it was at this version.",
+    JSON({"type": "integer", "format": "int64", "minimum": 1, "maximum": 9223372036854775806}), "1"};
+static const openapi_param_t param_at = {
+    "query", "at", "Shows the entity as it was at this time, RFC 3339. Not together with version.",
+    JSON({"type": "string", "format": "date-time"}), JSON("2026-11-21T07:00:00Z")};
+static const openapi_param_t param_min_version = {
+    "query", "min_version", "Waits until the entity is at this version or a later one. Not together with version or at.",
+    JSON({"type": "integer", "format": "int64", "minimum": 1, "maximum": 9223372036854775806}), "1"};
+static const openapi_param_t param_wait = {
+    "query", "wait", "For how many seconds at most it waits for that; ${limits.waitSeconds} are the longest.",
+    JSON({"type": "integer", "minimum": 0, "maximum": 1000000, "default": 2}), "1"};
+
+/* An answer that includes others has none. */
+static const openapi_header_t header_own_etag = {
+    "ETag", "The version that is shown; with include there is none.", JSON({"type": "string"}), JSON("\"3\""), false};
+
 /* ---- problems ---- */
 
 static const openapi_problem_t invalid_cursor = {
     400, "invalid-cursor", "The cursor is none of this list and order.", NULL};
 static const openapi_problem_t gone = {410, "gone", "The entity was deleted.", NULL};
+
+static const openapi_problem_t not_yet = {
+    504, "not-yet", "The entity did not come to min_version in time; version tells where it is, 0: it is not there.", NULL};
 
 #define OF_ALL &problem_invalid_parameter, &problem_internal, &problem_store_unavailable
 
@@ -34,8 +68,9 @@ const openapi_operation_t operation_list = {
     .id = "list${Type}",
     .tag = "${Type}",
     .summary = "A list, page by page",
-    .about = "All that is not deleted, by id. What stays as it is while the list is read is there exactly once.",
-    .params = PARAMS(&param_limit, &param_order, &param_cursor),
+    .about = "All that is not deleted, by id or sorted by another member. What stays as it is while the list is read is there exactly once.",
+    .params = PARAMS(&param_limit, &param_cursor, &param_sort, &param_order, &param_filter, &param_fields, &param_include,
+                     &param_count),
     .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.page"), NULL,
                         LINKS(LINK_TO_FIRST("get${Type}"), LINK_TO_FIRST("history${Type}"))}),
     .problems = PROBLEMS(OF_ALL, &invalid_cursor),
@@ -44,11 +79,12 @@ const openapi_operation_t operation_list = {
 const openapi_operation_t operation_get = {
     .id = "get${Type}",
     .tag = "${Type}",
-    .summary = "An entity as it is now",
-    .params = PARAMS(&param_id, &param_if_none_match),
-    .answers = ANSWERS({200, "The entity.", JSON_BODY("${Type}.entity"), HEADERS(&header_etag), NULL},
+    .summary = "An entity as it is now, or as it was",
+    .params = PARAMS(&param_id, &param_fields, &param_include, &param_version, &param_at, &param_min_version, &param_wait,
+                     &param_if_none_match),
+    .answers = ANSWERS({200, "The entity.", JSON_BODY("${Type}.entity"), HEADERS(&header_own_etag), NULL},
                        {304, "It is at the version that the client has.", NULL, HEADERS(&header_etag), NULL}),
-    .problems = PROBLEMS(OF_ALL, &problem_not_found, &gone),
+    .problems = PROBLEMS(OF_ALL, &problem_not_found, &gone, &not_yet),
 };
 
 const openapi_operation_t operation_history = {

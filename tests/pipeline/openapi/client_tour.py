@@ -42,12 +42,12 @@ def main(commands_at, queries_at):
     books, book_views = odradek_commands.BookApi(commands), odradek_queries.BookApi(queries)
 
     # creates, with and without waiting for the outcome
-    taken = entries.create_entry(odradek_commands.Entry(title="One"))
+    taken = entries.create_entry(odradek_commands.CreateEntryRequest(odradek_commands.Entry(title="One")))
     assert type(taken).__name__ == "Acknowledgement" and taken.type == "createEntry", taken
     visible(entry_views.get_entry, 1, taken.id)
     status = odradek_commands.CommandsApi(commands).command_status(taken.command_id)
     assert (status.status, status.id, status.version) == ("accepted", taken.id, 1), status
-    done = entries.create_entry(odradek_commands.Entry(title="Two"), prefer=HOLD)
+    done = entries.create_entry(odradek_commands.CreateEntryRequest(odradek_commands.Entry(title="Two")), prefer=HOLD)
     assert type(done).__name__ == "Outcome" and done.version == 1, done
 
     # updates: all of it, a part of it, and not what somebody else changed meanwhile
@@ -71,7 +71,7 @@ def main(commands_at, queries_at):
     book = odradek_commands.Book.from_dict({
         "title": "The Trial", "price": {"value": 14.95, "currency": "EUR"}, "publisher": {"name": "Die Schmiede"},
         "chapters": [{"heading": "Arrest", "chapters": [{"heading": "Morning"}]}], "sequel": {"title": "The Castle"}})
-    done = books.create_book(book, prefer=HOLD)
+    done = books.create_book(odradek_commands.CreateBookRequest(book), prefer=HOLD)
     data = visible(book_views.get_book, 1, done.id).data
     assert data.price.value == 14.95 and data.chapters[0].chapters[0].heading == "Morning"
     assert data.publisher.name == "Die Schmiede" and data.sequel.title == "The Castle"
