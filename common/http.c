@@ -70,10 +70,33 @@ const char *http_reason(int code) {
     return MHD_get_reason_phrase_for((unsigned)code);
 }
 
+/* How many bytes the character of UTF-8 at `text` has; 0: there is none (RFC 3629). */
+static size_t utf8_len(const unsigned char *text) {
+    size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < len; i++)
+        if ((text[i] & 0xc0) != 0x80) return 0;
+    bool wrong = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+                 (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f);
+    return wrong ? 0 : len;
+}
+
+/* A text that may have what a client sent in it, or a part of that: what is no UTF-8 there becomes question marks. */
+static void add_detail(strbuf_t *out, const char *detail) {
+    strbuf_t clean = {0};
+    strbuf_adds(&clean, "");
+    while (*detail) {
+        size_t len = utf8_len((const unsigned char *)detail);
+        strbuf_add(&clean, len ? detail : "?", len ? len : 1);
+        detail += len ? len : 1;
+    }
+    strbuf_add_jsons(out, clean.data);
+    strbuf_free(&clean);
+}
+
 void http_problem_add(strbuf_t *out, int code, const char *type, const char *detail, const char *more) {
     strbuf_addf(out, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", type, http_reason(code),
                 code);
-    strbuf_add_jsons(out, detail);
+    add_detail(out, detail);
     if (more) strbuf_addf(out, ",%s", more);
     strbuf_addc(out, '}');
 }

@@ -77,7 +77,7 @@ static void add_sorts(strbuf_t *out, const entity_type_t *type) {
 
 /* What lists can be filtered by, as properties. */
 static void add_filters(strbuf_t *out, const entity_type_t *type) {
-    strbuf_adds(out, "{\"id\":{\"type\":\"string\"}");
+    strbuf_addc(out, '{');
     for (size_t i = 0; i < type->indexes_count; i++) {
         add_item(out, "", type->indexes[i]);
         strbuf_adds(out, ":{\"type\":\"string\"}");
@@ -425,9 +425,11 @@ static void check_path(builder_t *builder, const http_route_t *route, const open
     if (braces != described || braces != found) fail(builder, "parameters are described otherwise than the path has them", route->path);
 }
 
-/* What names a type's links is no parameter of one that has none. */
+/* What names a type's links, or indexes, is no parameter of one that has none. */
 static bool has_param(const builder_t *builder, const openapi_param_t *param) {
-    return !strstr(param->schema, "${links}") || (builder->type && builder->type->links_count > 0);
+    if (strstr(param->schema, "${links}")) return builder->type && builder->type->links_count > 0;
+    if (strstr(param->schema, "${filters}")) return builder->type && builder->type->indexes_count > 0;
+    return true;
 }
 
 static json_t *operation_of(builder_t *builder, const http_route_t *route, const openapi_operation_t *operation) {

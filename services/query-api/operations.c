@@ -21,7 +21,7 @@ static const openapi_param_t param_sort = {
     "query", "sort", "The member to sort by, with - before it the other way round. Not together with order.",
     JSON({"type": "string", "enum": ${sorts}}), NULL};
 static const openapi_param_t param_filter = {
-    "query", "filter", "Only what has this value, or these values, as filter[id]=welcome.",
+    "query", "filter", "Only what has this value, or these values, as filter[title]=Hello.",
     JSON({"type": "object", "additionalProperties": false, "maxProperties": 8, "properties": ${filters}}), NULL};
 static const openapi_param_t param_fields = {
     "query", "fields", "Only these members of the data.",
@@ -41,8 +41,8 @@ static const openapi_param_t param_min_version = {
     "query", "min_version", "Waits until the entity is at this version or a later one. Not together with version or at.",
     JSON({"type": "integer", "format": "int64", "minimum": 1, "maximum": 9223372036854775806}), "1"};
 static const openapi_param_t param_wait = {
-    "query", "wait", "For how many seconds at most it waits for that; ${limits.waitSeconds} are the longest.",
-    JSON({"type": "integer", "minimum": 0, "maximum": 1000000, "default": 2}), "1"};
+    "query", "wait", "For how many seconds at most it waits for that. Only with min_version.",
+    JSON({"type": "integer", "minimum": 0, "maximum": ${limits.waitSeconds}}), "1"};
 
 /* An answer that includes others has none. */
 static const openapi_header_t header_own_etag = {

@@ -221,7 +221,7 @@ def schemathesis(service):
     output = run(TOOLS / "python/bin/st", "--config-file", HERE / "schemathesis.toml", "run",
                  f"http://127.0.0.1:{service.port}/openapi.json",
                  # which checks of hooks.py take the place of
-                 "--exclude-checks", "positive_data_acceptance,negative_data_rejection,use_after_free",
+                 "--exclude-checks", "positive_data_acceptance,negative_data_rejection,use_after_free,not_a_server_error",
                  within=GENEROUS * 10, SCHEMATHESIS_HOOKS=str(HERE / "hooks.py"))
     generated, passed = re.search(r"(\d+) generated, (\d+) passed", output).groups()
     assert int(generated) > 300 and generated == passed, output[-3000:]

@@ -306,3 +306,11 @@ def test_a_store_that_hangs_keeps_a_query_waiting_for_bounded_time(pipeline, dis
         os.kill(server, signal.SIGCONT)
     disturbed.query_api.await_ready()
     assert pipeline.query.get("/entries/some-id").status == 404
+
+
+@pytest.mark.parametrize("name", ["%f0%9f", "%ff", "x" * 63 + "%C3%A4", "%ed%a0%80", "%c0%af", "a%80b", "%f5%80%80%80", "%F0%9F%98%80"])
+def test_what_a_message_repeats_of_a_request_is_utf_8_whatever_came(pipeline, name):
+    for query in (f"?{name}=1", f"?sort={name}", f"?filter[{name}]=1&filter[{name}]=1"):
+        answer = pipeline.query.get(f"/entries{query}")
+        assert answer.body.decode("utf-8")
+        problem(answer, 400, "invalid-parameter")
