@@ -42,6 +42,8 @@ static const struct variable {
     {"limits.bodyBytes", offsetof(settings_t, limits.body_bytes)},
     {"limits.pendingCommands", offsetof(settings_t, limits.pending_commands)},
     {"limits.pendingSeconds", offsetof(settings_t, limits.pending_seconds)},
+    {"http.heartbeatSeconds", offsetof(settings_t, http.heartbeat_seconds)},
+    {"limits.streams", offsetof(settings_t, limits.streams)},
     {"limits.waitSeconds", offsetof(settings_t, limits.wait_seconds)},
     {"retention.idempotencyHours", offsetof(settings_t, retention.idempotency_hours)},
     {"retention.outcomesHours", offsetof(settings_t, retention.outcomes_hours)},

@@ -60,6 +60,8 @@ static const openapi_problem_t invalid_header = {400, "invalid-header", "A heade
 static const openapi_problem_t not_found = {404, "not-found", "There is no such entity.", REJECTION};
 static const openapi_problem_t already_exists = {409, "already-exists", "What was to be created exists.", REJECTION};
 static const openapi_problem_t exists_already = {412, "already-exists", "What was to be created exists.", REJECTION};
+static const openapi_problem_t not_unique = {
+    409, "not-unique", "Another entity has the same value in a member that must be unique.", REJECTION};
 static const openapi_problem_t linked = {409, "linked", "What was to be deleted is linked to by others.", REJECTION};
 static const openapi_problem_t version_mismatch = {
     412, "version-mismatch", "The entity is not at the version that If-Match names.", REJECTION};
@@ -128,7 +130,7 @@ const openapi_operation_t operation_create = {
                         HEADERS(&header_batch_waited), NULL},
                        CREATED, ACKNOWLEDGED),
     .problems =
-        PROBLEMS(&invalid_json, OF_ALL, &already_exists, &too_many_items, &schema_violation, &link_missing),
+        PROBLEMS(&invalid_json, OF_ALL, &already_exists, &too_many_items, &schema_violation, &link_missing, &not_unique),
 };
 
 const openapi_operation_t operation_put = {
@@ -138,7 +140,7 @@ const openapi_operation_t operation_put = {
     .params = PARAMS(&param_id, &param_if_match, &param_create_only, TERMS),
     .bodies = JSON_BODY("${Type}"),
     .answers = ANSWERS(DONE, CREATED, ACKNOWLEDGED),
-    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &exists_already, &schema_violation, &link_missing),
+    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &exists_already, &schema_violation, &link_missing, &not_unique),
 };
 
 const openapi_operation_t operation_replace = {
@@ -148,7 +150,7 @@ const openapi_operation_t operation_replace = {
     .params = PARAMS(&param_id, &param_if_match, TERMS),
     .bodies = JSON_BODY("${Type}"),
     .answers = ANSWERS(DONE, ACKNOWLEDGED),
-    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &schema_violation, &link_missing),
+    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &schema_violation, &link_missing, &not_unique),
 };
 
 const openapi_operation_t operation_patch = {
@@ -163,7 +165,7 @@ const openapi_operation_t operation_patch = {
                      {"application/json-patch+json", JSON({"$ref": "#/components/schemas/json-patch"}),
                       JSON([{"op": "test", "path": "/title", "value": "Hello"}])}),
     .answers = ANSWERS(DONE, ACKNOWLEDGED),
-    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &schema_violation, &patch_failed, &link_missing),
+    .problems = PROBLEMS(&invalid_json, OF_ALL, OF_CHANGES, &schema_violation, &patch_failed, &link_missing, &not_unique),
 };
 
 const openapi_operation_t operation_delete = {

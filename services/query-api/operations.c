@@ -44,6 +44,26 @@ static const openapi_param_t param_wait = {
     "query", "wait", "For how many seconds at most it waits for that. Only with min_version.",
     JSON({"type": "integer", "minimum": 0, "maximum": ${limits.waitSeconds}}), "1"};
 
+/* Of live streams. */
+static const openapi_param_t param_last_event_id = {
+    "header", "Last-Event-ID", "Of a live stream: the id that came last, behind which it goes on.", JSON({"type": "string"}),
+    NULL};
+static const openapi_param_t param_last_event = {
+    "query", "lastEventId", "The same as Last-Event-ID, where a header cannot be set; the header wins.",
+    JSON({"type": "string"}), NULL};
+static const openapi_param_t param_from = {
+    "query", "from", "Where the stream begins, unless it goes on: now, or at the first event.",
+    JSON({"type": "string", "enum": ["now", "beginning"], "default": "now"}), NULL};
+static const openapi_param_t param_event_types = {
+    "query", "type", "Only these: names of events, as entryCreated, or of types, as Entry.",
+    JSON({"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^[^,]+$"}}), NULL};
+static const openapi_param_t param_event_ids = {
+    "query", "id", "Only those of these entities.",
+    JSON({"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,128}$"}}),
+    NULL};
+
+#define OF_STREAMS &param_event_types, &param_event_ids, &param_from, &param_last_event, &param_last_event_id
+
 /* An answer that includes others has none. */
 static const openapi_header_t header_own_etag = {
     "ETag", "The version that is shown; with include there is none.", JSON({"type": "string"}), JSON("\"3\""), false};
@@ -56,6 +76,22 @@ static const openapi_problem_t gone = {410, "gone", "The entity was deleted.", N
 
 static const openapi_problem_t not_yet = {
     504, "not-yet", "The entity did not come to min_version in time; version tells where it is, 0: it is not there.", NULL};
+
+static const openapi_problem_t invalid_last_event_id = {
+    400, "invalid-last-event-id", "The last event id is none of this stream.", NULL};
+static const openapi_problem_t not_acceptable = {
+    406, "not-acceptable", "This is a live stream, for those who name text/event-stream in Accept.", NULL};
+static const openapi_problem_t too_many_streams = {
+    503, "too-many-streams", "${limits.streams} streams are open already.", HEADERS(&header_retry_after)};
+static const openapi_problem_t log_unavailable = {
+    503, "log-unavailable", "The log does not answer.", HEADERS(&header_retry_after)};
+
+#define OF_OPENING &problem_invalid_parameter, &invalid_last_event_id, &too_many_streams, &log_unavailable
+
+/* Server-Sent Events (WHATWG HTML, 9.2). */
+#define STREAM                                                                                                         \
+    {"text/event-stream",                                                                                              \
+     JSON({"type": "string", "description": "Server-Sent Events: data is the record as it is in the log, event its type."}), NULL}
 
 #define OF_ALL &problem_invalid_parameter, &problem_internal, &problem_store_unavailable
 
@@ -90,9 +126,36 @@ const openapi_operation_t operation_get = {
 const openapi_operation_t operation_history = {
     .id = "history${Type}",
     .tag = "${Type}",
-    .summary = "An entity's history, page by page",
-    .about = "Its events as they are in the log, from the oldest on; also of what was deleted.",
-    .params = PARAMS(&param_id, &param_limit, &param_after),
-    .answers = ANSWERS({200, "A page.", JSON_BODY("${Type}.history"), NULL, NULL}),
-    .problems = PROBLEMS(OF_ALL, &problem_not_found),
+    .summary = "An entity's history, page by page, or live",
+    .about = "Its events as they are in the log, from the oldest on; also of what was deleted. With text/event-stream in Accept it is "
+             "a live stream, which takes from and lastEventId instead of limit and after.",
+    .params = PARAMS(&param_id, &param_limit, &param_after, &param_last_event_id),
+    .answers = ANSWERS({200, "A page, or a stream.",
+                        BODIES({"application/json", JSON({"$ref": "#/components/schemas/${Type}.history"}), NULL}, STREAM), NULL,
+                        NULL}),
+    .problems = PROBLEMS(OF_ALL, &invalid_last_event_id, &too_many_streams, &log_unavailable, &problem_not_found),
+};
+
+#define STREAM_ABOUT                                                                                                   \
+    "Committed events as they come, in order by entity, without loss or repeat behind a Last-Event-ID. Where nothing comes for " \
+    "${http.heartbeatSeconds} seconds there is a comment."
+
+const openapi_operation_t operation_events = {
+    .id = "events${Type}",
+    .tag = "${Type}",
+    .summary = "Live stream of the type's events",
+    .about = STREAM_ABOUT,
+    .params = PARAMS(OF_STREAMS),
+    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), NULL, NULL}),
+    .problems = PROBLEMS(OF_OPENING, &not_acceptable),
+};
+
+const openapi_operation_t operation_all_events = {
+    .id = "events",
+    .tag = "events",
+    .summary = "Live stream of all events",
+    .about = STREAM_ABOUT,
+    .params = PARAMS(OF_STREAMS),
+    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), NULL, NULL}),
+    .problems = PROBLEMS(OF_OPENING, &not_acceptable),
 };

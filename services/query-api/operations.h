@@ -4,6 +4,6 @@
 
 #include "services/openapi.h"
 
-extern const openapi_operation_t operation_list, operation_get, operation_history;
+extern const openapi_operation_t operation_list, operation_get, operation_history, operation_events, operation_all_events;
 
 #endif

@@ -250,7 +250,7 @@ def test_schemathesis_finds_nothing_in_query_api(pipeline, asserted):
 
 # ---- a generated client ----
 
-def test_a_generated_client_creates_updates_reads_and_deletes(own_stack, tmp_path):
+def test_a_generated_client_creates_updates_reads_streams_and_deletes(own_stack, tmp_path):
     stack = own_stack(types=[*TYPES, BOOK])
     stack.settings.update(with_references(stack))
     stack.write_settings()

@@ -2,6 +2,7 @@
 
     client_tour.py COMMAND-API QUERY-API        their addresses"""
 
+import json
 import sys
 import time
 
@@ -75,6 +76,17 @@ def main(commands_at, queries_at):
     data = visible(book_views.get_book, 1, done.id).data
     assert data.price.value == 14.95 and data.chapters[0].chapters[0].heading == "Morning"
     assert data.publisher.name == "Die Schmiede" and data.sequel.title == "The Castle"
+
+    # streams: all events of the type from the first on, as they come
+    stream = entry_views.events_entry_without_preload_content(var_from="beginning", _headers={"Accept": "text/event-stream"})
+    streamed = []
+    for line in stream:
+        if line.startswith(b"data: "):
+            streamed.append(json.loads(line[6:]))
+        if len(streamed) == 4:
+            break
+    stream.close()
+    assert sorted(event["type"] for event in streamed) == ["entryCreated", "entryCreated", "entryUpdated", "entryUpdated"], streamed
 
     # deletes
     books.delete_book(done.id, prefer=HOLD)

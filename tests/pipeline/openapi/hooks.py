@@ -26,8 +26,10 @@ def is_beyond_any_schema(case, told):
     """What no OpenAPI document can say of a request that is refused."""
     kind = told.get("type", "").removeprefix("/problems/")
     return (kind in STATE
-            # A cursor is what a page before said, and opaque.
-            or kind == "invalid-cursor"
+            # These are what a page, or a stream, said before, and opaque.
+            or kind in ("invalid-cursor", "invalid-last-event-id")
+            # Every request asks for JSON, which a live stream is not.
+            or kind == "not-acceptable"
             or (kind == "invalid-parameter" and re.search("do not go together|goes with .* only", told["detail"]))
             # Each of the two is fine, both are not.
             or (kind == "invalid-header" and header(case, "if-match") and header(case, "if-none-match"))
