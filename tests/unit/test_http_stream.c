@@ -116,9 +116,12 @@ static void handle_long(http_request_t *request, void *context) {
 }
 
 static const http_route_t routes[] = {
-    {"GET", "/three", handle_three, NULL, NULL, NULL}, {"GET", "/cut", handle_cut, NULL, NULL, NULL},
-    {"GET", "/wait", handle_wait, NULL, NULL, NULL},   {"GET", "/later", handle_later, NULL, NULL, NULL},
-    {"GET", "/long", handle_long, NULL, NULL, NULL},   {"GET", "/once", handle_wait, NULL, NULL, NULL},
+    {.method = "GET", .path = "/three", .handle = handle_three},
+    {.method = "GET", .path = "/cut", .handle = handle_cut},
+    {.method = "GET", .path = "/wait", .handle = handle_wait},
+    {.method = "GET", .path = "/later", .handle = handle_later},
+    {.method = "GET", .path = "/long", .handle = handle_long},
+    {.method = "GET", .path = "/once", .handle = handle_wait},
 };
 
 /* ---- its life ---- */
