@@ -103,12 +103,16 @@ static void drop_seen(decider_t *d, int32_t partition) {
     seen_drop(d->seen, partition);
 }
 
+static void show_memories(const validator_t *v) {
+    metric_set(v->overlay_gauge, (double)overlay_writes(v->decider.overlay));
+    metric_set(v->seen_gauge, (double)seen_count(v->decider.seen));
+}
+
 static void trim_all(validator_t *v) {
     for (int m = 0; m < MEMORIES; m++)
         for (int32_t p = 0; p < partitions(v); p++)
             if (v->owned[p]) v->memories[m].trim(&v->decider, p, v->memories[m].position[p]);
-    metric_set(v->overlay_gauge, (double)overlay_writes(v->decider.overlay));
-    metric_set(v->seen_gauge, (double)seen_count(v->decider.seen));
+    show_memories(v);
 }
 
 /* ---- positions of the stores ---- */
@@ -480,6 +484,7 @@ static status_t apply(void *self, const consume_slice_t *slices, size_t count, e
     if (status == STATUS_OK) status = decide(v, error);
     if (status == STATUS_OK) status = secure(v, error);
     if (status == STATUS_OK) note_decided(v, slices, count);
+    show_memories(v);
     batch_clear(&v->decider);
     return status;
 }
