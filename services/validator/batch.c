@@ -1,23 +1,17 @@
 /* A batch of commands on its way through the validator: read, wanted, decided. */
-#include "services/validator/batch.h"
+#include "services/validator/batch_internal.h"
 
-#include "common/clock.h"
 #include "common/mem.h"
 #include "common/metric.h"
 #include "common/patch.h"
 #include "common/uuid.h"
 #include "model/id.h"
 #include "model/keys.h"
-#include "model/shape.h"
-#include "services/validator/rules.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What Kafka's format adds to a record's value, with key and the headers of a trace, at most. */
-enum { RECORD_OVERHEAD = 1024 + TRACE_HEADERS_BYTES };
 
 /* ---- reading ---- */
 
@@ -165,42 +159,6 @@ static void want_decided(decider_t *d, const item_t *item) {
     view_want_text(d->decided, item->partition, key);
 }
 
-/* ---- the unique values that an item may set ---- */
-
-typedef struct setting {
-    decider_t *decider;
-    const item_t *item;
-} setting_t;
-
-/* Of a JSON Patch those that its operations name; what it copies or moves there is seen when it is applied. */
-static void each_patched_value(const item_t *item, bool (*each)(const unique_t *value, void *context), void *context) {
-    size_t index;
-    json_t *operation;
-    json_array_foreach(item->command.body, index, operation) {
-        const char *path = json_text(operation, "path");
-        json_t *value = json_object_get(operation, "value");
-        if (!path || !value) continue;
-        json_t *data = path[0] == '/' ? json_pack("{s:O}", path + 1, value) : json_incref(value);
-        types_each_unique(item->type, data, each, context);
-        json_decref(data);
-    }
-}
-
-static void each_value(const item_t *item, bool (*each)(const unique_t *value, void *context), void *context) {
-    if (item->verb == VERB_DELETE || item->type->uniques_count == 0) return;
-    if (item->verb == VERB_UPDATE && item->command.patch == COMMAND_JSON_PATCH)
-        each_patched_value(item, each, context);
-    else
-        types_each_unique(item->type, item->command.body, each, context);
-}
-
-static bool want_value(const unique_t *value, void *context) {
-    setting_t *setting = context;
-    setting->decider->names_values = true;
-    view_want_holder(setting->decider->view, setting->item->type->name, value);
-    return true;
-}
-
 static void want_item(decider_t *d, const item_t *item) {
     want_decided(d, item);
     view_want_position(d->view, item->partition);
@@ -208,25 +166,7 @@ static void want_item(decider_t *d, const item_t *item) {
     if (is_patch(item)) view_want_data(d->view, item->partition, item->type->name, item->id);
     if (item->verb != VERB_DELETE) types_each_link(item->type, item->command.body, want_link, d);
     if (restricts(d, item)) want_linkers(d, item);
-    each_value(item, want_value, &(setting_t){d, item});
-}
-
-static void want_shapes(decider_t *d) {
-    key_text_t key;
-    for (int32_t p = 0; p < d->context->settings->partitions; p++) {
-        key_shape(key, p);
-        view_want_text(d->view, p, key);
-    }
-}
-
-bool batch_is_shaped(const decider_t *d) {
-    key_text_t key;
-    for (int32_t p = 0; d->shape && d->names_values && p < d->context->settings->partitions; p++) {
-        key_shape(key, p);
-        const char *shape = view_text(d->view, key);
-        if (!shape || !shape_same_unique(shape, d->shape)) return false;
-    }
-    return true;
+    batch_want_values(d, item);
 }
 
 void batch_want(decider_t *d) {
@@ -234,7 +174,7 @@ void batch_want(decider_t *d) {
     for (size_t r = 0; r < d->runs_count; r++)
         for (size_t i = d->runs[r].at; i < d->runs[r].end; i++)
             if (d->items[i].fate == FATE_DECIDE) want_item(d, &d->items[i]);
-    if (d->shape && d->names_values) want_shapes(d);
+    batch_want_shapes(d);
 }
 
 /* ---- what is known ---- */
@@ -373,7 +313,7 @@ bool batch_awaits(decider_t *d, bool *partitions) {
 
 /* ---- what was decided before ---- */
 
-static bool was_decided(const decider_t *d, const item_t *item) {
+bool batch_was_decided(const decider_t *d, const item_t *item) {
     key_text_t key;
     if (item->made_command_id) return false;
     key_outcome(key, item->partition, item->command_id);
@@ -388,128 +328,6 @@ static bool is_key_reused(const decider_t *d, const item_t *item) {
     const char *first = seen_by_key(d->seen, item->partition, item->scope);
     if (!first) first = view_text(d->decided, key);
     return first && strcmp(first, item->command_id) != 0;
-}
-
-/* ---- unique values ---- */
-
-typedef struct owning {
-    const unique_t *value;
-    bool found;
-} owning_t;
-
-static bool is_same(const unique_t *value, void *context) {
-    owning_t *owning = context;
-    owning->found = !strcmp(value->field, owning->value->field) && !strcmp(value->digest, owning->value->digest);
-    return !owning->found;
-}
-
-/* Whether the item's entity has the value already: then it is nobody else's, and nothing has to be claimed. */
-static bool has_itself(const decider_t *d, const item_t *item, const unique_t *value) {
-    const char *type = item->type->name;
-    if (overlay_get(d->overlay, item->partition, type, item->id))
-        return overlay_has_value(d->overlay, item->partition, type, item->id, value);
-    owning_t owning = {value, false};
-    if (item->before) types_each_unique(item->type, item->before, is_same, &owning);
-    const char *holder = view_holder(d->view, item->partition, type, value);
-    return owning.found || (holder && !strcmp(holder, item->id));
-}
-
-/* Whether an entity of `partition` has a value, as far as the store knows and the overlay does not know better. */
-static bool is_held_in(const decider_t *d, int32_t partition, const char *type, const unique_t *value,
-                       const item_t *besides) {
-    const char *holder = view_holder(d->view, partition, type, value);
-    if (!holder || (d->owned[partition] && overlay_get(d->overlay, partition, type, holder))) return false;
-    return !besides || strcmp(holder, besides->id) != 0;
-}
-
-static bool others_have(const decider_t *d, const item_t *item, const unique_t *value) {
-    const char *type = item->type->name;
-    if (overlay_others_have_value(d->overlay, item->partition, type, item->id, value)) return true;
-    for (int32_t p = 0; p < d->context->settings->partitions; p++)
-        if (is_held_in(d, p, type, value, item)) return true;
-    return false;
-}
-
-static void claim(decider_t *d, const item_t *item, const unique_t *value) {
-    char who[512];
-    snprintf(who, sizeof who, "%s/%s", item->id, item->command_id);
-    claims_add(d->claims, item->type, value, who);
-}
-
-static bool claim_value(const unique_t *value, void *context) {
-    setting_t *setting = context;
-    if (!has_itself(setting->decider, setting->item, value)) claim(setting->decider, setting->item, value);
-    return true;
-}
-
-bool batch_claims(decider_t *d) {
-    for (size_t i = 0; i < d->count; i++) {
-        const item_t *item = &d->items[i];
-        if (item->fate == FATE_DECIDE && !was_decided(d, item)) each_value(item, claim_value, &(setting_t){d, item});
-    }
-    return claims_count(d->claims) > 0;
-}
-
-static void want_claimed(const entity_type_t *type, const unique_t *value, void *context) {
-    const decider_t *d = context;
-    view_want_holder(d->view, type->name, value);
-}
-
-void batch_want_claimed(decider_t *d) {
-    claims_each(d->claims, want_claimed, d);
-}
-
-typedef struct contending {
-    const decider_t *decider;
-    bool found;
-} contending_t;
-
-static void look_at_claim(const entity_type_t *type, const unique_t *value, void *context) {
-    contending_t *contending = context;
-    const decider_t *d = contending->decider;
-    if (contending->found || claims_state(d->claims, type, value) != CLAIM_REFUSED) return;
-    bool held = overlay_others_have_value(d->overlay, 0, type->name, "", value);
-    for (int32_t p = 0; p < d->context->settings->partitions && !held; p++)
-        held = is_held_in(d, p, type->name, value, NULL);
-    contending->found = !held;
-}
-
-bool batch_contends(const decider_t *d) {
-    contending_t contending = {d, false};
-    claims_each(d->claims, look_at_claim, &contending);
-    return contending.found;
-}
-
-/* What is found out about the unique values of an item's data. */
-typedef struct values {
-    decider_t *decider;
-    const item_t *item;
-    need_t need;
-    const char *taken, *contended; /* members; NULL: none */
-} values_t;
-
-static bool look_at_value(const unique_t *value, void *context) {
-    values_t *values = context;
-    decider_t *d = values->decider;
-    const item_t *item = values->item;
-    if (has_itself(d, item, value)) return true;
-    claim_state_t state = d->alone ? CLAIM_HELD : claims_state(d->claims, item->type, value);
-    if (state == CLAIM_UNKNOWN) {
-        claim(d, item, value);
-        values->need = NEED_CLAIM;
-    } else if (!view_has_holder(d->view, item->type->name, value)) {
-        view_want_holder(d->view, item->type->name, value);
-        if (values->need == NEED_NOTHING) values->need = NEED_READ;
-    } else if (others_have(d, item, value)) {
-        values->taken = value->field;
-    } else if (state != CLAIM_HELD && !d->resigned) {
-        values->need = NEED_CLAIM;
-    } else if (state != CLAIM_HELD) {
-        values->contended = value->field;
-    } else {
-        d->sets_values = true;
-    }
-    return !values->taken;
 }
 
 /* ---- the data that an item would leave ---- */
@@ -560,147 +378,8 @@ static void make_data(decider_t *d, item_t *item, const entity_state_t *state) {
 
 /* ---- deciding ---- */
 
-/* Counts one more with a label, and the label `outcome` where it is not NULL. */
-static void count(const char *name, const char *help, const char *label, const char *value, const char *outcome) {
-    char labels[256];
-    int len = snprintf(labels, sizeof labels, "%s=\"%s\"", label, value);
-    if (outcome) snprintf(labels + len, sizeof labels - (size_t)len, ",outcome=\"%s\"", outcome);
-    metric_add(metric_counter(name, help, labels), 1);
-}
-
-static status_t emit(decider_t *d, topic_t topic, const item_t *item, const strbuf_t *value, rd_kafka_headers_t *headers,
-                     int64_t *offset, err_t *error) {
-    return consume_emit(d->consume,
-                        &(consume_output_t){
-                            .topic = topic_names[topic],
-                            .partition = item->partition,
-                            .key = item->id,
-                            .key_len = strlen(item->id),
-                            .value = value->data,
-                            .value_len = value->len,
-                            .headers = headers,
-                            .offset = offset,
-                        },
-                        error);
-}
-
-/* All that the record had, and where it was. */
-static rd_kafka_headers_t *forwarded_headers(const rd_kafka_message_t *message) {
-    char from[64];
-    snprintf(from, sizeof from, "%d/%" PRId64, (int)message->partition, message->offset);
-    rd_kafka_headers_t *headers = kafka_headers_copy(message);
-    rd_kafka_header_add(headers, "forwarded-from", -1, from, -1);
-    return headers;
-}
-
-static status_t forward(decider_t *d, const item_t *item, err_t *error) {
-    const command_t *command = &item->command;
-    int64_t time_ms = rd_kafka_message_timestamp(item->message, NULL);
-    const char *given = json_text(json_object_get(command->root, "meta"), "time");
-    if (!given || !clock_parse(given, &time_ms))
-        if (time_ms < 0) time_ms = clock_ms();
-    strbuf_t value = {0};
-    command_encode(&value, &(command_parts_t){
-                               .type = command->type,
-                               .id = item->id,
-                               .command_id = item->command_id,
-                               .body = command->body_bytes,
-                               .patch = command->patch,
-                               .user = command->user,
-                               .idempotency_key = command->idempotency_key,
-                               .expected_version = command->expected_version,
-                               .time_ms = time_ms,
-                           });
-    rd_kafka_headers_t *headers = forwarded_headers(item->message);
-    if (value.len + kafka_headers_bytes(headers) > (size_t)topics_command_bytes(d->context->settings) - RECORD_OVERHEAD) {
-        strbuf_free(&value);
-        rd_kafka_headers_destroy(headers);
-        return consume_dead_letter(d->consume, item->message, "too large to be forwarded to its partition", error);
-    }
-    status_t status = emit(d, TOPIC_COMMANDS, item, &value, headers, NULL, error);
-    strbuf_free(&value);
-    return status;
-}
-
-static void encode_event(strbuf_t *value, const item_t *item, const entity_state_t *state) {
-    const command_t *command = &item->command;
-    event_encode(value, &(event_parts_t){
-                            .type = item->type->events[item->verb],
-                            .id = item->id,
-                            .command_id = item->command_id,
-                            .version = state->version,
-                            .body = item->bytes,
-                            .user = command->user,
-                            .time_ms = state->updated_ms,
-                        });
-}
-
-/* The request and the trace that a command belongs to, for what comes of it: as they are, the same each time that it is
-   decided. The validator keeps no spans, and so names none of its own as a parent. */
-static rd_kafka_headers_t *passed_on(const item_t *item) {
-    trace_t trace;
-    kafka_trace_read(item->message, &trace);
-    return kafka_trace_headers(&trace);
-}
-
-static status_t emit_event(decider_t *d, const item_t *item, const entity_state_t *state, const strbuf_t *value,
-                           err_t *error) {
-    int64_t *offset =
-        overlay_put(d->overlay, item->partition, item->type, item->id, state, item->data, item->bytes);
-    count("odradek_events_total", "Events written, by type.", "type", item->type->events[item->verb], NULL);
-    return emit(d, TOPIC_EVENTS, item, value, passed_on(item), offset, error);
-}
-
-static status_t emit_outcome(decider_t *d, const item_t *item, const rejection_t *rejection,
-                             const entity_state_t *state, int64_t now_ms, err_t *error) {
-    /* A key that was used before goes on standing for the command that it came with first. */
-    bool reused = rejection->type && !strcmp(rejection->type, RULES_KEY_REUSED);
-    strbuf_t value = {0}, errors = {0};
-    bool violation = rejection->type && item->data && !item->data_valid && !strcmp(rejection->type, "schema-violation");
-    if (violation) record_add_failures(&errors, item->type->schema, item->data);
-    outcome_encode(&value, &(outcome_parts_t){
-                               .command_id = item->command_id,
-                               .type = item->command.type,
-                               .id = item->id,
-                               .idempotency_key = reused ? NULL : item->command.idempotency_key,
-                               .accepted = !rejection->type,
-                               .version = state->version,
-                               .time_ms = now_ms,
-                               .error_type = rejection->type,
-                               .error_detail = rejection->detail,
-                               .error_list = violation ? errors.data : NULL,
-                           });
-    int64_t *offset = seen_put(d->seen, item->partition, item->command_id, reused ? NULL : item->scope);
-    status_t status = emit(d, TOPIC_OUTCOMES, item, &value, passed_on(item), offset, error);
-    strbuf_free(&errors);
-    strbuf_free(&value);
-    return status;
-}
-
-static status_t emit_decision(decider_t *d, const item_t *item, const entity_state_t *state, rejection_t rejection,
-                              err_t *error) {
-    int64_t now_ms = clock_ms();
-    entity_state_t next = {
-        .version = state->version + 1,
-        .deleted = item->verb == VERB_DELETE,
-        /* A clock that was set back must not make a later version look older. */
-        .updated_ms = now_ms > state->updated_ms ? now_ms : state->updated_ms,
-    };
-    status_t status = STATUS_OK;
-    strbuf_t event = {0};
-    if (!rejection.type) encode_event(&event, item, &next);
-    if (event.len > (size_t)topics_message_bytes(d->context->settings) - RECORD_OVERHEAD)
-        rejection = (rejection_t){"too-large", "The event would be larger than a record can be."};
-    if (!rejection.type) status = emit_event(d, item, &next, &event, error);
-    if (status == STATUS_OK) status = emit_outcome(d, item, &rejection, rejection.type ? state : &next, now_ms, error);
-    strbuf_free(&event);
-    count("odradek_outcomes_total", "Outcomes written, by the command's type.", "type", item->command.type,
-          rejection.type ? rejection.type : "accepted");
-    return status;
-}
-
 static status_t decide(decider_t *d, item_t *item, need_t *need, err_t *error) {
-    if (was_decided(d, item)) {
+    if (batch_was_decided(d, item)) {
         metric_add(metric_counter("odradek_commands_repeated_total", "Commands that came again and were left out.", NULL), 1);
         return STATUS_OK;
     }
@@ -709,8 +388,8 @@ static status_t decide(decider_t *d, item_t *item, need_t *need, err_t *error) {
     links_t links = {.decider = d, .need = NEED_NOTHING};
     if (item->data_valid) types_each_link(item->type, item->data, look_at_link, &links);
     bool linked = is_linked(d, item, &links.need);
-    values_t values = {.decider = d, .item = item, .need = links.need};
-    if (item->data_valid && values.need == NEED_NOTHING) types_each_unique(item->type, item->data, look_at_value, &values);
+    batch_values_t values = {.decider = d, .item = item, .need = links.need};
+    if (item->data_valid && values.need == NEED_NOTHING) types_each_unique(item->type, item->data, batch_look_at_value, &values);
     *need = values.taken ? NEED_NOTHING : values.need;
     if (*need != NEED_NOTHING) return STATUS_OK;
     rejection_t rejection = rules_decide(&(facts_t){
@@ -728,13 +407,13 @@ static status_t decide(decider_t *d, item_t *item, need_t *need, err_t *error) {
         .contended = values.contended,
         .linked = linked,
     });
-    return emit_decision(d, item, &state, rejection, error);
+    return batch_emit_decision(d, item, &state, rejection, error);
 }
 
 static status_t decide_item(decider_t *d, item_t *item, need_t *need, err_t *error) {
     switch (item->fate) {
     case FATE_DECIDE: return decide(d, item, need, error);
-    case FATE_FORWARD: return forward(d, item, error);
+    case FATE_FORWARD: return batch_forward(d, item, error);
     case FATE_DEAD: return consume_dead_letter(d->consume, item->message, item->reason, error);
     }
     return STATUS_OK;

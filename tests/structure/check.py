@@ -129,6 +129,9 @@ def prefixes(path):
     if len(path.parts) > 2:  # of services/command-api/outcome.c: outcome_, command_, command_api_
         service = path.parts[1].replace("-", "_")
         names |= {service, service.split("_")[0]}
+        module = path.stem.split("_")[0]
+        if path.with_name(module + ".c").exists():  # batch_emit.c is a part of batch.c's module
+            names.add(module)
     return tuple(name + "_" for name in names)
 
 
