@@ -191,6 +191,7 @@ static const struct {
 } of_answers[] = {
     {TO_ALL, {"X-Request-Id", "The request's id, in the records too that come of it.", JSON({"type": "string"}), NULL, true}},
     {TO_ALL, {"traceparent", "The trace that the request is part of.", JSON({"type": "string"}), NULL, true}},
+    {TO_ALL, {"Vary", "Which headers of the request the answer depends on.", JSON({"type": "string"}), JSON("Origin"), false}},
     {TO_GET, {"Cache-Control", "That what is kept must be asked for again before it is used.", JSON({"type": "string"}),
               JSON("no-cache"), true}},
     {WITH_BODY, {"X-Content-Type-Options", "That Content-Type says what it is.",
@@ -200,7 +201,6 @@ static const struct {
     {FROM_BROWSERS, {"Access-Control-Expose-Headers", "Which headers they may read.", JSON({"type": "string"}), NULL, false}},
     {FROM_BROWSERS, {"Access-Control-Allow-Credentials", "That cookies and the like may come along.",
                      JSON({"type": "string", "enum": ["true"]}), NULL, false}},
-    {FROM_BROWSERS, {"Vary", "What the answer depends on.", JSON({"type": "string"}), JSON("Origin"), false}},
 };
 
 /* ---- components ---- */

@@ -68,6 +68,10 @@ static const openapi_param_t param_event_ids = {
 static const openapi_header_t header_own_etag = {
     "ETag", "The version that is shown; with include there is none.", JSON({"type": "string"}), JSON("\"3\""), false};
 
+static const openapi_header_t header_unbuffered = {
+    "X-Accel-Buffering", "With a stream: that proxies of the nginx kind pass it on as it comes.",
+    JSON({"type": "string", "enum": ["no"]}), NULL, false};
+
 /* ---- problems ---- */
 
 static const openapi_problem_t invalid_cursor = {
@@ -131,8 +135,8 @@ const openapi_operation_t operation_history = {
              "a live stream, which takes from and lastEventId instead of limit and after.",
     .params = PARAMS(&param_id, &param_limit, &param_after, &param_last_event_id),
     .answers = ANSWERS({200, "A page, or a stream.",
-                        BODIES({"application/json", JSON({"$ref": "#/components/schemas/${Type}.history"}), NULL}, STREAM), NULL,
-                        NULL}),
+                        BODIES({"application/json", JSON({"$ref": "#/components/schemas/${Type}.history"}), NULL}, STREAM),
+                        HEADERS(&header_unbuffered), NULL}),
     .problems = PROBLEMS(OF_ALL, &invalid_last_event_id, &too_many_streams, &log_unavailable, &problem_not_found),
 };
 
@@ -146,7 +150,7 @@ const openapi_operation_t operation_events = {
     .summary = "Live stream of the type's events",
     .about = STREAM_ABOUT,
     .params = PARAMS(OF_STREAMS),
-    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), NULL, NULL}),
+    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), HEADERS(&header_unbuffered), NULL}),
     .problems = PROBLEMS(OF_OPENING, &not_acceptable),
 };
 
@@ -156,6 +160,6 @@ const openapi_operation_t operation_all_events = {
     .summary = "Live stream of all events",
     .about = STREAM_ABOUT,
     .params = PARAMS(OF_STREAMS),
-    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), NULL, NULL}),
+    .answers = ANSWERS({200, "The stream.", BODIES(STREAM), HEADERS(&header_unbuffered), NULL}),
     .problems = PROBLEMS(OF_OPENING, &not_acceptable),
 };

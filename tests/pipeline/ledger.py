@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import struct
 from collections import defaultdict
 
@@ -64,6 +65,7 @@ class Ledger:
         self.events_of_command = defaultdict(list)
         self.outcomes = defaultdict(list)          # command id → records
         self.commands = defaultdict(list)          # command id → records; those without id are in `records` only
+        self.expired = set()                       # keys in the event store that a test let another command have
         self.dead = {}                             # (topic, partition, offset) of the input → record
         self.consumer = None
         self.asking = None  # tells where the topics end; on the other's connection each question waits for a fetch
@@ -332,8 +334,25 @@ def check_unique(ledger):
             yield f"unique: {len(found)} of {entity_type} have the same {name}: {found[:3]}"
 
 
+def key_name(entity_type, entity_id, key, partitions):
+    """Where the event store has an idempotency key."""
+    return f"{{{partition_of(entity_id, partitions)}}}:key:{entity_type}:{entity_id}:{key}"
+
+
+def idempotency_keys(ledger):
+    """Key in the event store → the commands that came with it, by their outcomes, the first one first."""
+    found = defaultdict(list)
+    for records in sorted(ledger.outcomes.values(), key=lambda records: records[0].offset):
+        outcome = records[0].json
+        if "idempotencyKey" in outcome:
+            entity_type = re.sub("^(create|update|delete)", "", outcome["type"])
+            name = key_name(entity_type, outcome["id"], outcome["idempotencyKey"], ledger.stack.partitions)
+            found[name].append(outcome["commandId"].encode())
+    return found
+
+
 def check_history(ledger, store):
-    """Item 3 in the event store, and its outcomes. Yields what is wrong."""
+    """Item 3 in the event store, its outcomes and idempotency keys. Yields what is wrong."""
     partitions = ledger.stack.partitions
     expected = set()
     for (entity_type, entity_id), records in ledger.events.items():
@@ -352,6 +371,12 @@ def check_history(ledger, store):
         expected.update(keys)
         if len(keys) != 1 or json.loads(store[keys[0]]) != records[0].json:
             yield f"1: outcome of {command_id} is kept as {[(key, store[key]) for key in keys]}, the log says {records[0]}"
+    for name, commands in idempotency_keys(ledger).items():
+        expected.add(name)
+        if len(commands) > 1 and name not in ledger.expired:
+            yield f"2: the commands {commands} came with the same {name}"
+        if store.get(name) not in commands:
+            yield f"2: {name} is {store.get(name)}, the log says {commands}"
     yield from check_offsets(ledger, store, "events", "{%d}:offset", expected)
     yield from check_offsets(ledger, store, "outcomes", "{%d}:outcomes:offset", expected)
     for key in store.keys() - expected:

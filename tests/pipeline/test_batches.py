@@ -12,7 +12,7 @@ import pytest
 from client import Answer, Http
 from harness import eventually
 from test_commands import problem
-from test_terms import (WAIT, check, disturbed, frozen, instance, pipeline, stack, terms_pipeline,  # noqa: F401  fixtures
+from test_terms import (WAIT, disturbed, frozen, instance, pipeline, stack, terms_pipeline,  # noqa: F401  fixtures
                         terms_stack)
 
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -394,4 +394,4 @@ def test_a_batch_may_have_10000_items(pipeline, lines):
 
 
 def test_the_contract_was_kept_by_all_batches(pipeline):
-    check(pipeline)
+    pipeline.check()

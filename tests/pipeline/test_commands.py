@@ -177,9 +177,14 @@ def test_json_that_is_nested_without_end_is_answered_400(pipeline):
     problem(pipeline.api.post("/entries", b'{"title":' * 50_000), 400)
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_an_array_is_no_data_of_an_entity(pipeline, method):
+    errors = problem(pipeline.api.request(method, "/entries/some-id", "[]"), 422)["errors"]
+    assert [(error["pointer"], error["rule"]) for error in errors] == [("", "type")]
+
+
 @pytest.mark.parametrize("base, body, expected", [
     ("entries", {}, ("", "required")),
-    ("entries", [], ("", "type")),
     ("entries", "text", ("", "type")),
     ("entries", None, ("", "type")),
     ("entries", {"title": 1}, ("/title", "type")),

@@ -221,7 +221,7 @@ def test_every_answer_of_both_apis_has_a_date_and_the_id_and_trace_of_its_reques
         assert answer.headers.get_all("X-Request-Id") == ["my.id"], what
         assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-01", answer.headers["traceparent"]), what
         assert email.utils.parsedate_to_datetime(answer.headers["Date"]), what
-        assert "Server" not in answer.headers and "Vary" not in answer.headers, what
+        assert "Server" not in answer.headers and "Origin" not in answer.headers.get("Vary", ""), what
         assert not [name for name in answer.headers if name.lower().startswith("access-control")], what
         assert answer.headers["X-Content-Type-Options"] == ("nosniff" if "Content-Type" in answer.headers else None), what
         assert answer.headers["Cache-Control"] == ("no-cache" if method in ("GET", "HEAD") else None), what
@@ -278,7 +278,7 @@ def test_pages_of_listed_origins_may_read_every_answer_and_others_none(pipeline,
     for method, path, answer in answers(pipeline, {"Origin": ORIGIN}, apis):
         what = (method, path, answer)
         assert answer.headers.get_all("Access-Control-Allow-Origin") == [ORIGIN], what
-        assert answer.headers.get_all("Vary") == ["Origin"], what
+        assert "Origin" in answer.headers.get_all("Vary"), what
         assert {"etag", "location", "preference-applied", "retry-after", "x-request-id"} <= listed(answer, "Access-Control-Expose-Headers"), what
         assert "Access-Control-Allow-Credentials" not in answer.headers, what
     for origin in (None, "https://app.example", "null", f"{ORIGIN}/", ORIGIN.upper()):

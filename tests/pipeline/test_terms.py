@@ -14,7 +14,7 @@ import pytest
 from client import Http
 from conftest import full_stack
 from harness import eventually, process_memory
-from ledger import dump
+from ledger import dump, key_name
 from pipeline import Pipeline
 from test_commands import problem
 from test_rules import ASSET, command, fresh
@@ -102,42 +102,15 @@ def same(first, second):
             (second.status, second.body, [second.headers[name] for name in told]))
 
 
-def key_name(pipeline, entity_type, entity, key):
-    return f"{{{pipeline.partition(entity)}}}:key:{entity_type}:{entity}:{key}"
-
-
-EXPIRED = set()  # keys that a test let another command have
-
-
-def keys_in_the_log(pipeline):
-    """The event store's idempotency keys as they must be, from the outcomes: key → the commands that may hold it."""
-    found = {}
-    for command_id, records in pipeline.ledger.outcomes.items():
-        outcome = records[0].json
-        if "idempotencyKey" in outcome:
-            entity_type = re.sub("^(create|update|delete)", "", outcome["type"])
-            name = key_name(pipeline, entity_type, outcome["id"], outcome["idempotencyKey"])
-            found.setdefault(name, set()).add(command_id.encode())
-            assert len(found[name]) == 1 or name in EXPIRED, f"two commands hold {name}"
-    return found
-
-
-def check(pipeline):
-    """The whole contract, and that the event store's idempotency keys are those of the log."""
-    pipeline.settle()
-    keys = keys_in_the_log(pipeline)
-    stored = {name: value for name, value in dump(pipeline.events).items() if re.match(r"\{\d+\}:key:", name)}
-    assert stored.keys() == keys.keys()
-    assert all(value in keys[name] for name, value in stored.items())
-    wrong = [text for text in pipeline.violations() if not any(f": {name} = " in text for name in keys)]
-    assert not wrong, "\n  ".join(text[:1500] for text in wrong[:10])
+def key_of(pipeline, entity_type, entity, key):
+    return key_name(entity_type, entity, key, pipeline.stack.partitions)
 
 
 def expire(pipeline, entity, headers):
     """Lets a key end, as when its hours are over. Returns its name in the store."""
     pipeline.settle()
-    name = key_name(pipeline, "Entry", entity, headers["Idempotency-Key"])
-    EXPIRED.add(name)
+    name = key_of(pipeline, "Entry", entity, headers["Idempotency-Key"])
+    pipeline.ledger.expired.add(name)
     assert pipeline.events.delete(name) == 1
     eventually(lambda: pipeline.stack.validator.metric("odradek_seen_commands") == 0)
     return name
@@ -203,7 +176,7 @@ def test_concurrent_patches_of_different_members_never_undo_one_another(pipeline
     assert sorted(done(answer)["version"] for answer in answers) == list(range(2, 42))
     assert data_of(pipeline, "samples", entity, 41) == {
         "additionalNumbers": {"start": 0, **{f"m{i}": i for i in range(40)}}}
-    check(pipeline)
+    pipeline.check()
 
 
 def patch_alone(pipeline, path, body, headers):
@@ -260,7 +233,7 @@ def test_links_that_a_patch_makes_are_checked_and_those_that_it_leaves_hold(pipe
     problem(waited(pipeline, "DELETE", f"/assets/{asset}"), 409, "linked")
     done(patch(pipeline, f"/entries/{entry}", [{"op": "remove", "path": "/heroImage"}], STEPS))
     assert done(waited(pipeline, "DELETE", f"/assets/{asset}"))["version"] == 2
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_console_can_patch_as_well(pipeline):
@@ -513,7 +486,7 @@ def test_a_repeat_gets_the_same_answer_with_and_without_waiting_and_happens_once
         assert len(pipeline.ledger.commands[command_id]) == written  # what the store knows is not written again
         assert len(pipeline.ledger.outcomes[command_id]) == 1
         assert len(pipeline.ledger.events_of_command[command_id]) == (1 if first.status < 300 else 0)
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_repeat_that_follows_at_once_gets_the_same_answer(pipeline):
@@ -553,7 +526,7 @@ def test_many_repeats_at_once_are_one_command(pipeline, instance):
     assert time.monotonic() - start < WAIT_SECONDS, "repeats waited for an outcome that had passed by"
     assert all(answer.status == 201 and same(answers[0], answer) for answer in answers), answers
     once(pipeline, "Entry", answers[0].json["id"])
-    check(pipeline)
+    pipeline.check()
 
 
 def test_of_two_requests_that_race_for_a_key_one_is_done_and_the_other_is_422(pipeline):
@@ -574,7 +547,7 @@ def test_of_two_requests_that_race_for_a_key_one_is_done_and_the_other_is_422(pi
             if answer.status != 201:
                 problem(answer, 422, "idempotency-key-reused")
         once(pipeline, "Entry", winners[0].json["id"])
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_repeat_gets_the_first_answer_from_another_instance_and_after_restarts_of_everything(pipeline, disturbed, instance):
@@ -597,7 +570,7 @@ def test_a_repeat_gets_the_first_answer_from_another_instance_and_after_restarts
     pipeline.settle()
     repeats(Http(disturbed.command_api.port))
     once(pipeline, "Entry", first.json["id"])
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_repeat_is_known_when_the_event_store_was_emptied_and_comes_back_from_the_log(pipeline, disturbed):
@@ -610,7 +583,7 @@ def test_a_repeat_is_known_when_the_event_store_was_emptied_and_comes_back_from_
     assert same(first, again), again
     assert time.monotonic() - start < WAIT_SECONDS, "the repeat waited for an outcome that had passed by"
     once(pipeline, "Entry", first.json["id"])
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_repeat_gets_the_first_answer_also_when_the_entity_has_moved_on(pipeline):
@@ -654,7 +627,7 @@ def test_a_key_that_the_store_does_not_know_yet_is_held_by_the_validator(pipelin
     pipeline.settle()
     assert same(first, waited(pipeline, "POST", "/entries", {"title": "one"}, headers))
     once(pipeline, "Entry", first.json["id"])
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_key_is_held_across_a_validators_death_before_the_store_knows_it(pipeline, disturbed):
@@ -667,7 +640,7 @@ def test_a_key_is_held_across_a_validators_death_before_the_store_knows_it(pipel
     disturbed.persister.thaw()
     once(pipeline, "Entry", first.json["id"])
     assert same(first, waited(pipeline, "POST", "/entries", {"title": "one"}, headers))
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_key_belongs_to_its_collection_or_entity(pipeline):
@@ -684,7 +657,7 @@ def test_when_a_key_has_expired_another_request_may_have_it(pipeline):
     headers, entry = keyed(), pipeline.entry()
     first = waited(pipeline, "PUT", f"/entries/{entry}", {"title": "one"}, headers)
     pipeline.settle()
-    name = key_name(pipeline, "Entry", entry, headers["Idempotency-Key"])
+    name = key_of(pipeline, "Entry", entry, headers["Idempotency-Key"])
     assert pipeline.events.get(name).decode() == first.json["commandId"]
     assert 23 * 3600 < pipeline.events.ttl(name) <= 24 * 3600
     assert expire(pipeline, entry, headers) == name
@@ -707,7 +680,7 @@ def test_a_key_of_any_visible_characters_is_taken(pipeline, key):
     first = waited(pipeline, "POST", "/entries", {"title": "t"}, headers)
     assert first.status == 201, first
     pipeline.settle()
-    assert pipeline.events.get(key_name(pipeline, "Entry", first.json["id"], key)).decode() == first.json["commandId"]
+    assert pipeline.events.get(key_of(pipeline, "Entry", first.json["id"], key)).decode() == first.json["commandId"]
     assert same(first, waited(pipeline, "POST", "/entries", {"title": "t"}, headers))
 
 
@@ -744,7 +717,7 @@ def test_a_command_that_stands_in_the_log_twice_is_decided_once(pipeline):
     eventually(lambda: pipeline.stack.validator.metric("odradek_commands_repeated_total") == repeated + 6)
     once(pipeline, "Entry", entry, 2)
     assert len(pipeline.ledger.outcomes[f"create-{entry}"]) == len(pipeline.ledger.outcomes[f"update-{entry}"]) == 1
-    check(pipeline)
+    pipeline.check()
 
 
 def test_a_rejected_command_that_comes_again_stays_rejected(pipeline):
@@ -765,7 +738,7 @@ def test_a_consoles_idempotency_key_holds_as_well(pipeline):
     assert pipeline.accepted(f"c0-{entry}")["version"] == 2
     pipeline.rejected(f"c1-{entry}", "idempotency-key-reused")
     once(pipeline, "Entry", entry, 2)
-    check(pipeline)
+    pipeline.check()
 
 
 # ---- Prefer: wait ----
@@ -920,7 +893,7 @@ def test_hundreds_wait_at_once_without_a_thread_each(pipeline, frozen):
     assert [status for status, _ in answers] == [201] * 500
     assert len({body["id"] for _, body in answers}) == 500
     eventually(lambda: service.metric("odradek_command_waits") == 0)
-    check(pipeline)
+    pipeline.check()
 
 
 def test_those_who_wait_are_answered_when_the_service_ends(pipeline, disturbed, frozen):
@@ -954,7 +927,7 @@ def test_while_the_event_store_is_away_keys_are_taken_and_waits_end_by_the_outco
     disturbed.start_servers("events")
     pipeline.accepted(sent)
     done(waited(pipeline, "POST", "/entries", {"title": "t"}, keyed()), 201)
-    check(pipeline)
+    pipeline.check()
 
 
 def test_requests_that_wait_have_their_outcome_when_the_validator_is_killed_meanwhile(pipeline, disturbed):
@@ -962,7 +935,7 @@ def test_requests_that_wait_have_their_outcome_when_the_validator_is_killed_mean
     disturbed.validator.kill()
     disturbed.validator.start()
     assert [status for status, _ in waiting.answers()] == [201] * 100
-    check(pipeline)
+    pipeline.check()
 
 
 # ---- methods beside ----
