@@ -44,6 +44,8 @@ ring_event_t *ring_event_new(const types_t *types, const char *record, size_t le
     if (!record || !plain(record, len, "type", &type) || !plain(record, len, "id", &id) ||
         !json_member_span(record, len, "version", &version))
         return NULL;
+    int kind = sieve_kind(types, type.text, type.len);
+    if (kind == SIEVE_UNKNOWN) return NULL;
     strbuf_t text = {0};
     strbuf_adds(&text, "event: ");
     strbuf_add(&text, type.text, type.len);
@@ -54,7 +56,7 @@ ring_event_t *ring_event_new(const types_t *types, const char *record, size_t le
     ring_event_t *event = mem_alloc(bytes);
     *event = (ring_event_t){
         .references = 1,
-        .kind = sieve_kind(types, type.text, type.len),
+        .kind = kind,
         .version = number(&version),
         .entity = (char *)(event + 1),
         .len = text.len,

@@ -19,7 +19,8 @@ typedef struct ring_event {
     struct ring_event *next; /* for lists of who holds it alone */
 } ring_event_t;
 
-/* An event out of its record, with one reference. `position` is copied. NULL: the record is no event. */
+/* An event out of its record, with one reference. `position` is copied. NULL: the record is no event of
+   one of the types: what the stores leave out, streams do too. */
 ring_event_t *ring_event_new(const types_t *types, const char *record, size_t len, const char *position);
 ring_event_t *ring_event_hold(ring_event_t *event);
 void ring_event_release(ring_event_t *event); /* NULL is fine */

@@ -81,9 +81,13 @@ def logged(pipeline):
 
 
 def by_partition(pipeline, events):
+    """By the partition that each is in: one that somebody wrote by hand may be in any."""
+    pipeline.ledger.read_to_end()
+    places = {(record.json["id"], record.json["version"]): record.partition
+              for found in pipeline.ledger.events.values() for record in found}
     partitions = {partition: [] for partition in range(pipeline.stack.partitions)}
     for event in events:
-        partitions[pipeline.partition(event.json["id"])].append(event.key)
+        partitions[places[event.key]].append(event.key)
     return partitions
 
 
