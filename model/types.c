@@ -71,42 +71,48 @@ static const char *index_refused(const char *name) {
     return NULL;
 }
 
-static status_t find_indexes(entity_type_t *type, const json_t *document, const char *path, err_t *error) {
+/* Why a member of this name cannot be unique; NULL: it can. The name becomes a part of keys. */
+static const char *unique_refused(const char *name) {
+    bool control = false;
+    for (const char *p = name; *p; p++) control = control || iscntrl((unsigned char)*p);
+    _Static_assert(UNIQUE_FIELD_MAX == 128, "the text below says so");
+    return control || strlen(name) > UNIQUE_FIELD_MAX
+               ? "the member's name must have at most 128 bytes and no control characters"
+               : NULL;
+}
+
+/* The members that a schema marks: their names are added to a list that the type has. */
+typedef struct marked {
+    const char *mark;                         /* "x-index" */
+    const char *(*refused)(const char *name); /* why a member of this name cannot be; NULL: it can */
+    char ***names;
+    size_t *count;
+} marked_t;
+
+static status_t find_marked(const marked_t *marked, const json_t *document, const char *path, err_t *error) {
     const char *name;
     json_t *property;
     json_object_foreach(json_object_get(document, "properties"), name, property) {
-        const json_t *mark = json_object_get(property, "x-index");
+        const json_t *mark = json_object_get(property, marked->mark);
         const char *why = mark && !json_is_boolean(mark) ? "must be true or false" : NULL;
-        if (!why && json_is_true(mark)) why = index_refused(name);
-        if (why) return err_set(error, STATUS_FATAL, "%s: /properties/%.128s/x-index: %s", path, name, why);
+        if (!why && json_is_true(mark)) why = marked->refused(name);
+        if (why) return err_set(error, STATUS_FATAL, "%s: /properties/%.128s/%s: %s", path, name, marked->mark, why);
         if (!json_is_true(mark)) continue;
-        type->indexes = mem_resize(type->indexes, type->indexes_count + 1, sizeof *type->indexes);
-        type->indexes[type->indexes_count++] = mem_string(name);
+        *marked->names = mem_resize(*marked->names, *marked->count + 1, sizeof **marked->names);
+        (*marked->names)[(*marked->count)++] = mem_string(name);
     }
     return STATUS_OK;
 }
 
-static bool has_control(const char *text) {
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text)) return true;
-    return false;
-}
-
-static status_t find_uniques(entity_type_t *type, const json_t *document, const char *path, err_t *error) {
-    const char *name;
-    json_t *property;
-    json_object_foreach(json_object_get(document, "properties"), name, property) {
-        const json_t *unique = json_object_get(property, "x-unique");
-        if (unique && !json_is_boolean(unique))
-            return err_set(error, STATUS_FATAL, "%s: /properties/%s/x-unique: must be true or false", path, name);
-        if (!json_is_true(unique)) continue;
-        if (strlen(name) > UNIQUE_FIELD_MAX || has_control(name)) /* it becomes a part of keys */
-            return err_set(error, STATUS_FATAL, "%s: /properties/%s/x-unique: the member's name must have at most %d "
-                           "bytes and no control characters", path, name, UNIQUE_FIELD_MAX);
-        type->uniques = mem_resize(type->uniques, type->uniques_count + 1, sizeof *type->uniques);
-        type->uniques[type->uniques_count++] = mem_string(name);
-    }
-    return STATUS_OK;
+static status_t find_all_marked(entity_type_t *type, const json_t *document, const char *path, err_t *error) {
+    const marked_t all[] = {
+        {"x-index", index_refused, &type->indexes, &type->indexes_count},
+        {"x-unique", unique_refused, &type->uniques, &type->uniques_count},
+    };
+    status_t status = STATUS_OK;
+    for (size_t i = 0; i < ARRAY_LEN(all) && status == STATUS_OK; i++)
+        status = find_marked(&all[i], document, path, error);
+    return status;
 }
 
 /* An entity's data are an object: what else a schema let pass would be a command that can never become an event. */
@@ -136,8 +142,7 @@ static status_t load_schema(const types_t *types, entity_type_t *type, const cha
     json_t *document = json_read_file(path, error);
     if (!document) return STATUS_FATAL;
     status_t status = find_links(types, type, document, path, error);
-    if (status == STATUS_OK) status = find_indexes(type, document, path, error);
-    if (status == STATUS_OK) status = find_uniques(type, document, path, error);
+    if (status == STATUS_OK) status = find_all_marked(type, document, path, error);
     json_decref(document);
     if (status != STATUS_OK) return status;
     status = compile_schema(types, type, path, options, error);

@@ -14,7 +14,7 @@ import pytest
 from client import Http
 from conftest import full_stack
 from harness import eventually, process_memory
-from ledger import dump, key_name
+from ledger import key_name
 from pipeline import Pipeline
 from test_commands import problem
 from test_rules import ASSET, command, fresh
